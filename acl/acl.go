@@ -52,11 +52,11 @@ type Request struct {
 type Kind uint8
 
 const (
-	Name       Kind = iota + 1 // the client's host name
-	LocalName                  // the name of the address it connected to
-	Ident                      // the user, as the client's ident server has it (RFC 1413); Arg may give the seconds to wait
-	Netgroup                   // whether a host is in a netgroup; Arg is the group, a space, the host name
-	Listed                     // whether the client's address is in a DNS list; Arg is the zone
+	Name      Kind = iota + 1 // the client's host name
+	LocalName                 // the name of the address it connected to
+	Ident                     // the user, as the client's ident server has it (RFC 1413); Arg may give the seconds to wait
+	Netgroup                  // whether a host is in a netgroup; Arg is the group, a space, the host name
+	Listed                    // whether the client's address is in a DNS list; Arg is the zone
 )
 
 // A Fact is something that may be learnt about a request when a rule wants to

@@ -36,16 +36,15 @@ type Table[V any] struct {
 	short  *trie               // prefixes that span shards
 	shards map[uint32]*trie    // by shard number
 
-	values []V            // the first value of each prefix
-	more   map[uint32][]V // the later values of a prefix, by the index of its first
-	extra  int            // how many there are in more
+	values []V
+	more   map[uint32][]uint32 // the later values of a prefix, by the index of its first
 }
 
 // New returns an empty table.
 func New[V any]() *Table[V] { return new(Table[V]) }
 
 // Len is the number of values in the table.
-func (t *Table[V]) Len() int { return len(t.values) + t.extra }
+func (t *Table[V]) Len() int { return len(t.values) }
 
 // Insert adds v to the values of p. A prefix may have several; they keep the
 // order in which they came. Host bits of p do not count. The only error is a p
@@ -55,44 +54,52 @@ func (t *Table[V]) Insert(p netip.Prefix, v V) error {
 	if err != nil {
 		return err
 	}
-	next := uint32(len(t.values))
-	i, err := t.index(p, next)
-	if err != nil {
-		return err
+	i := t.add(v)
+	first := i
+	if p.IsSingleIP() {
+		first = t.hostIndex(p.Addr(), i)
+	} else {
+		first, err = t.trieFor(p).index(p, i)
 	}
-	if i == next {
-		t.values = append(t.values, v)
-		return nil
+	t.link(first, i)
+	return err
+}
+
+// add makes room for v and returns its index.
+func (t *Table[V]) add(v V) uint32 {
+	t.values = append(t.values, v)
+	return uint32(len(t.values) - 1)
+}
+
+// link makes i a later value of the prefix whose first value is first.
+func (t *Table[V]) link(first, i uint32) {
+	if first == i {
+		return
 	}
 	if t.more == nil {
-		t.more = make(map[uint32][]V)
+		t.more = make(map[uint32][]uint32)
 	}
-	t.more[i] = append(t.more[i], v)
-	t.extra++
-	return nil
+	t.more[first] = append(t.more[first], i)
 }
 
-// index returns the index of p, which becomes next if p is new to the table.
-func (t *Table[V]) index(p netip.Prefix, next uint32) (uint32, error) {
-	switch a := p.Addr(); {
-	case !p.IsSingleIP():
-		return t.trieFor(p).index(p, next)
-	case a.Is4():
-		return indexHost(&t.hosts4, a.As4(), next), nil
-	default:
-		return indexHost(&t.hosts6, a.As16(), next), nil
+// hostIndex returns the index of the whole address a, which becomes i if a is
+// new to the table.
+func (t *Table[V]) hostIndex(a netip.Addr, i uint32) uint32 {
+	if a.Is4() {
+		return putIfAbsent(&t.hosts4, a.As4(), i)
 	}
+	return putIfAbsent(&t.hosts6, a.As16(), i)
 }
 
-func indexHost[K comparable](hosts *map[K]uint32, k K, next uint32) uint32 {
-	if i, ok := (*hosts)[k]; ok {
-		return i
+func putIfAbsent[K comparable](m *map[K]uint32, k K, i uint32) uint32 {
+	if old, ok := (*m)[k]; ok {
+		return old
 	}
-	if *hosts == nil {
-		*hosts = make(map[K]uint32)
+	if *m == nil {
+		*m = make(map[K]uint32)
 	}
-	(*hosts)[k] = next
-	return next
+	(*m)[k] = i
+	return i
 }
 
 // trieFor returns the trie that has p or is to have it.
@@ -132,8 +139,8 @@ func (t *Table[V]) Covering(buf []V, a netip.Addr) []V {
 	}
 	for _, i := range found {
 		buf = append(buf, t.values[i])
-		if t.extra > 0 {
-			buf = append(buf, t.more[i]...)
+		for _, j := range t.more[i] {
+			buf = append(buf, t.values[j])
 		}
 	}
 	return buf

@@ -63,10 +63,26 @@ func masks(bits int) []net.IPMask {
 	return ms
 }
 
-func newEntry(p netip.Prefix, i uint32) *entry {
-	e := &entry{bits: uint8(p.Bits()), is4: p.Addr().Is4(), i: i}
-	copy(e.addr[:], p.Addr().AsSlice())
+func newEntry(p netip.Prefix, i uint32) entry {
+	e := entry{bits: uint8(p.Bits()), is4: p.Addr().Is4(), i: i}
+	if e.is4 {
+		b := p.Addr().As4()
+		copy(e.addr[:], b[:])
+	} else {
+		e.addr = p.Addr().As16()
+	}
 	return e
+}
+
+func (e *entry) prefix() netip.Prefix {
+	if e.is4 {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(e.addr[:4])), int(e.bits))
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(e.addr), int(e.bits))
+}
+
+func (e *entry) samePrefix(o *entry) bool {
+	return e.addr == o.addr && e.bits == o.bits && e.is4 == o.is4
 }
 
 // index returns the index of p, which becomes next if p is new to the trie.
@@ -77,7 +93,8 @@ func (t *trie) index(p netip.Prefix, next uint32) (uint32, error) {
 			return old.i, nil
 		}
 	}
-	return next, t.r.Insert(newEntry(p, next))
+	e := newEntry(p, next)
+	return next, t.r.Insert(&e)
 }
 
 // covering appends the indexes of the prefixes that contain a, shortest first.

@@ -1,0 +1,86 @@
+// Package journal turns what happens to connections into log lines and
+// counters.
+//
+// The launcher reports an [Event] for each step that somebody may want to
+// know about and does not care where it goes: a [Sink] is a function. [Text]
+// writes a line a person reads, [JSON] one a program reads, [Counts] keeps
+// numbers. Everything a client had a hand in (names, users) is escaped here,
+// so that it can neither end a line nor start one.
+package journal
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+
+	"doorward/acl"
+)
+
+// A Kind says what happened.
+type Kind uint8
+
+const (
+	Started  Kind = iota + 1 // a program was started for a connection
+	Ended                    // that program has ended
+	Denied                   // the rules keep the client out
+	Refused                  // a limit keeps the client out
+	Failed                   // the program could not be started
+	Replaced                 // a rule's command (twist) was started in the program's place
+	Full                     // the service is at its limit; clients wait in the kernel
+	Noted                    // something whoever keeps the rules should hear about; Text has it
+)
+
+var kinds = [...]string{Started: "started", Ended: "ended", Denied: "denied", Refused: "refused",
+	Failed: "failed", Replaced: "replaced", Full: "full", Noted: "noted"}
+
+func (k Kind) String() string {
+	if int(k) < len(kinds) && kinds[k] != "" {
+		return kinds[k]
+	}
+	return "unknown"
+}
+
+// An Event is one step in the life of a connection. Fields that do not apply
+// are zero.
+type Event struct {
+	Kind    Kind
+	Time    time.Time
+	Service string
+
+	Remote, Local netip.AddrPort
+	Name, User    string // as found out, unescaped; empty: not asked for or unknown
+
+	Verdict acl.Verdict
+	Rule    acl.Pos // the rule that decided; zero: the default
+	Relay   bool    // RELAYCLIENT was set
+
+	PID      int
+	Status   syscall.WaitStatus // of Ended
+	Duration time.Duration      // of Ended: since the connection was accepted
+	Running  int                // Full: how many run
+
+	Err  error  // why it Failed or was Refused
+	Text string // of Noted
+}
+
+// A Sink takes events. It is called by many goroutines at once, must not
+// block for long, and must not keep pointers into the event.
+type Sink func(Event)
+
+// All gives every event to each of several sinks.
+func All(sinks ...Sink) Sink {
+	return func(e Event) {
+		for _, s := range sinks {
+			s(e)
+		}
+	}
+}
+
+// Outcome says in one or two words how a program ended: "exit 0", "signal
+// killed".
+func Outcome(ws syscall.WaitStatus) string {
+	if ws.Signaled() {
+		return "signal " + ws.Signal().String()
+	}
+	return "exit " + itoa(ws.ExitStatus())
+}
