@@ -8,7 +8,7 @@
 // The trie trusts its input. A network with host bits overflows its stack, an
 // odd mask becomes a default route, an IPv4-mapped network breaks the next
 // insertion, and a second entry of a network replaces the first in silence. So
-// everything passes [Canonical] on its way in, and values of one prefix are
+// everything passes [Canonical] on its way in, and the values of one prefix are
 // gathered before they get there. Masks that are no prefix, which
 // hosts_access(5) allows, do not belong here: netip.Prefix cannot hold them.
 //
@@ -17,24 +17,26 @@
 //
 // # Size
 //
-// One trie that holds a million prefixes is twenty levels deep and each level
-// is a cache miss. A table keeps many small ones instead: one for every IPv4
-// /16 and every IPv6 /32, one for the prefixes shorter than those. Whole
-// addresses (/32 and /128), the bulk of every list of offenders, are in Go
-// maps and cost 20 to 40 bytes instead of 470.
+// A trie of a million prefixes is twenty levels deep, and each level is a cache
+// miss. A table keeps many small ones instead: one for every IPv4 /16 and every
+// IPv6 /32, and one for the prefixes shorter than those. Whole addresses (/32
+// and /128), the bulk of every list of offenders, are in Go maps and cost 20 to
+// 40 bytes each; an entry of a trie costs 470.
 package cidr
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // A Table maps prefixes to values of type V. The zero Table is empty and ready.
 //
 // One goroutine fills a table; after that any number may read it. There is no
-// lock: who wants a changed table builds another one and swaps the pointer.
+// lock: whoever wants a changed table builds another one and swaps the pointer.
 type Table[V any] struct {
-	hosts4 map[[4]byte]uint32  // whole addresses: index into values
+	hosts4 map[uint32]uint32   // whole addresses, to indexes into values
 	hosts6 map[[16]byte]uint32 // likewise
-	short  *trie               // prefixes that span shards
-	shards map[uint32]*trie    // by shard number
+	nets   tries               // the other prefixes
 
 	values []V
 	more   map[uint32][]uint32 // the later values of a prefix, by the index of its first
@@ -55,17 +57,22 @@ func (t *Table[V]) Insert(p netip.Prefix, v V) error {
 		return err
 	}
 	i := t.add(v)
-	first := i
-	if p.IsSingleIP() {
-		first = t.hostIndex(p.Addr(), i)
-	} else {
-		first, err = t.trieFor(p).index(p, i)
+	var first uint32
+	switch a := p.Addr(); {
+	case !p.IsSingleIP():
+		first, err = t.nets.index(p, i)
+	case a.Is4():
+		first = putIfAbsent(&t.hosts4, key4(a), i)
+	default:
+		first = putIfAbsent(&t.hosts6, a.As16(), i)
 	}
-	t.link(first, i)
+	if first != i {
+		t.link(first, i)
+	}
 	return err
 }
 
-// add makes room for v and returns its index.
+// add appends v to the values and returns its index.
 func (t *Table[V]) add(v V) uint32 {
 	t.values = append(t.values, v)
 	return uint32(len(t.values) - 1)
@@ -73,24 +80,13 @@ func (t *Table[V]) add(v V) uint32 {
 
 // link makes i a later value of the prefix whose first value is first.
 func (t *Table[V]) link(first, i uint32) {
-	if first == i {
-		return
-	}
 	if t.more == nil {
 		t.more = make(map[uint32][]uint32)
 	}
 	t.more[first] = append(t.more[first], i)
 }
 
-// hostIndex returns the index of the whole address a, which becomes i if a is
-// new to the table.
-func (t *Table[V]) hostIndex(a netip.Addr, i uint32) uint32 {
-	if a.Is4() {
-		return putIfAbsent(&t.hosts4, a.As4(), i)
-	}
-	return putIfAbsent(&t.hosts6, a.As16(), i)
-}
-
+// putIfAbsent returns the value of k in the map, which becomes i if k is new.
 func putIfAbsent[K comparable](m *map[K]uint32, k K, i uint32) uint32 {
 	if old, ok := (*m)[k]; ok {
 		return old
@@ -102,26 +98,6 @@ func putIfAbsent[K comparable](m *map[K]uint32, k K, i uint32) uint32 {
 	return i
 }
 
-// trieFor returns the trie that has p or is to have it.
-func (t *Table[V]) trieFor(p netip.Prefix) *trie {
-	if p.Bits() < shardBits(p.Addr()) {
-		if t.short == nil {
-			t.short = newTrie()
-		}
-		return t.short
-	}
-	n := shard(p.Addr())
-	tr := t.shards[n]
-	if tr == nil {
-		if t.shards == nil {
-			t.shards = make(map[uint32]*trie)
-		}
-		tr = newTrie()
-		t.shards[n] = tr
-	}
-	return tr
-}
-
 // Covering appends to buf the values of every prefix that contains a, those of
 // the shortest prefix first, and returns the extended buffer. An invalid a is
 // in no prefix.
@@ -131,9 +107,7 @@ func (t *Table[V]) Covering(buf []V, a netip.Addr) []V {
 		return buf
 	}
 	var few [8]uint32 // prefixes rarely nest deeper
-	found := few[:0]
-	found = t.short.covering(found, a)
-	found = t.shards[shard(a)].covering(found, a)
+	found := t.nets.covering(few[:0], a)
 	if i, ok := t.host(a); ok {
 		found = append(found, i)
 	}
@@ -152,18 +126,21 @@ func (t *Table[V]) Contains(a netip.Addr) bool {
 	if !a.IsValid() {
 		return false
 	}
-	if _, ok := t.host(a); ok {
-		return true
-	}
-	return t.shards[shard(a)].contains(a) || t.short.contains(a)
+	_, ok := t.host(a)
+	return ok || t.nets.contains(a)
 }
 
 // host returns the index of the whole address a.
 func (t *Table[V]) host(a netip.Addr) (i uint32, ok bool) {
 	if a.Is4() {
-		i, ok = t.hosts4[a.As4()]
+		i, ok = t.hosts4[key4(a)]
 	} else {
 		i, ok = t.hosts6[a.As16()]
 	}
 	return i, ok
+}
+
+func key4(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
 }

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestCanonical(t *testing.T) {
@@ -109,74 +107,4 @@ func TestZeroTableIsEmpty(t *testing.T) {
 			t.Errorf("%v is in an empty table", a)
 		}
 	}
-}
-
-// slow is the oracle: a list searched from one end to the other.
-type slow []struct {
-	p netip.Prefix
-	v int
-}
-
-func (s *slow) insert(p netip.Prefix, v int) {
-	p, _ = Canonical(p)
-	*s = append(*s, struct {
-		p netip.Prefix
-		v int
-	}{p, v})
-}
-
-func (s slow) covering(a netip.Addr) []int {
-	var found slow
-	for _, e := range s {
-		if e.p.Contains(a.Unmap().WithZone("")) {
-			found = append(found, e)
-		}
-	}
-	slices.SortStableFunc(found, func(x, y struct {
-		p netip.Prefix
-		v int
-	}) int {
-		return x.p.Bits() - y.p.Bits()
-	})
-	var vs []int
-	for _, e := range found {
-		vs = append(vs, e.v)
-	}
-	return vs
-}
-
-// addrs draws addresses that share many leading bits, so that prefixes nest.
-func addrs() *rapid.Generator[netip.Addr] {
-	few := rapid.SampledFrom([]byte{0, 1, 0x7f, 0x80, 0xff})
-	return rapid.Custom(func(t *rapid.T) netip.Addr {
-		b := rapid.SliceOfN(few, 16, 16).Draw(t, "bytes")
-		switch rapid.IntRange(0, 2).Draw(t, "family") {
-		case 0:
-			return netip.AddrFrom4([4]byte(b[:4]))
-		case 1:
-			return netip.AddrFrom16(netip.AddrFrom4([4]byte(b[:4])).As16()) // mapped
-		}
-		return netip.AddrFrom16([16]byte(b))
-	})
-}
-
-func TestTableAgreesWithAList(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var list slow
-		tab := New[int]()
-		pool := rapid.SliceOfN(addrs(), 1, 8).Draw(t, "pool")
-		for v := range rapid.IntRange(0, 40).Draw(t, "n") {
-			a := rapid.SampledFrom(pool).Draw(t, "net")
-			p := netip.PrefixFrom(a, rapid.IntRange(0, a.BitLen()).Draw(t, "bits"))
-			list.insert(p, v)
-			if err := tab.Insert(p, v); err != nil {
-				t.Fatal(err)
-			}
-		}
-		a := rapid.OneOf(addrs(), rapid.SampledFrom(pool)).Draw(t, "client")
-		got, want := tab.Covering(nil, a), list.covering(a)
-		if !slices.Equal(got, want) || tab.Contains(a) != (len(want) > 0) || tab.Len() != len(list) {
-			t.Fatalf("Covering(%v) = %v, Contains %v, Len %d; want %v of %d", a, got, tab.Contains(a), tab.Len(), want, len(list))
-		}
-	})
 }

@@ -1,0 +1,83 @@
+package cidr
+
+import (
+	"bytes"
+	"cmp"
+	"net"
+	"net/netip"
+)
+
+// An entry is a prefix and the index of its first value. It has no pointers,
+// so the garbage collector passes over a million of them.
+type entry struct {
+	addr [16]byte // IPv4: the first four
+	bits uint8
+	is4  bool
+	i    uint32
+}
+
+// newEntry takes a canonical prefix.
+func newEntry(p netip.Prefix, i uint32) entry {
+	e := entry{bits: uint8(p.Bits()), is4: p.Addr().Is4(), i: i}
+	if e.is4 {
+		b := p.Addr().As4()
+		copy(e.addr[:], b[:])
+	} else {
+		e.addr = p.Addr().As16()
+	}
+	return e
+}
+
+func (e *entry) prefix() netip.Prefix {
+	a := netip.AddrFrom16(e.addr)
+	if e.is4 {
+		a = netip.AddrFrom4([4]byte(e.addr[:4]))
+	}
+	return netip.PrefixFrom(a, int(e.bits))
+}
+
+// samePrefix reports whether e and o differ in nothing but the index.
+func (e *entry) samePrefix(o *entry) bool {
+	return e.addr == o.addr && e.bits == o.bits && e.is4 == o.is4
+}
+
+// compare orders entries by family, address, length and index: equal prefixes
+// are neighbours and a shorter prefix comes before those it contains.
+func compare(a, b entry) int {
+	if a.is4 != b.is4 {
+		if a.is4 {
+			return -1
+		}
+		return +1
+	}
+	if c := bytes.Compare(a.addr[:], b.addr[:]); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.bits, b.bits); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.i, b.i)
+}
+
+// Network implements cidranger.RangerEntry. The trie calls it while inserting
+// and keeps the slices: they point into the entry itself and into a table of
+// masks, which spares each of a million prefixes two allocations.
+func (e *entry) Network() net.IPNet {
+	if e.is4 {
+		return net.IPNet{IP: e.addr[:4:4], Mask: masks4[e.bits]}
+	}
+	return net.IPNet{IP: e.addr[:], Mask: masks6[e.bits]}
+}
+
+var (
+	masks4 = masks(32)
+	masks6 = masks(128)
+)
+
+func masks(bits int) []net.IPMask {
+	ms := make([]net.IPMask, bits+1)
+	for ones := range ms {
+		ms[ones] = net.CIDRMask(ones, bits)
+	}
+	return ms
+}
