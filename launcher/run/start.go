@@ -1,0 +1,91 @@
+package run
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start starts the program on connection fd, with the environment env and
+// nothing else of this process's. The caller keeps fd, and closes it: Start
+// neither closes it nor changes its flags, so it must not be O_NONBLOCK (what
+// sock.Listener accepts is not).
+//
+// Every signal is at its default and none is blocked, whatever they are here:
+// ignored signals outlive exec, and a daemon that ignores SIGPIPE writes to
+// clients that have gone. To that end signals ignored by this process are
+// caught and dropped from the first Start on, which for it makes no
+// difference. The soft limit of open files is the one this process began with,
+// not the one Go raised it to.
+//
+// The error is an *Error that names the step; the program did not run then.
+func (p *Program) Start(fd int, env []string) (*Child, error) {
+	if p.Null {
+		null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, p.fail("open", err)
+		}
+		defer unix.Close(null)
+		return p.startOn([3]int{null, null, null}, env)
+	}
+	switch p.Stderr {
+	case StderrSocket:
+		return p.startOn([3]int{fd, fd, fd}, env)
+	case 0:
+		return p.startOn([3]int{fd, fd, 2}, env)
+	}
+	return p.startOn([3]int{fd, fd, p.Stderr}, env)
+}
+
+// startOn starts the program with fds as its 0, 1 and 2. A descriptor below 3
+// that is wanted elsewhere is copied out of the way first, since the child
+// puts one after the other in its place.
+func (p *Program) startOn(fds [3]int, env []string) (*Child, error) {
+	for i, fd := range fds {
+		if fd == i || fd > 2 {
+			continue
+		}
+		high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, p.fail("dup", err)
+		}
+		defer unix.Close(high)
+		fds[i] = high
+	}
+	catchIgnored()
+	pid, pidfd, err := spawn(p, fds, env)
+	if err != nil {
+		return nil, err
+	}
+	return newChild(pid, pidfd), nil
+}
+
+// dropped takes the signals that this process ignores; nobody reads it, and
+// package signal drops what does not fit.
+var dropped = make(chan os.Signal, 1)
+
+// catchIgnored replaces "ignored" by "caught and dropped": the difference
+// shows only in children, where a caught signal is at its default again. Once
+// done it costs a look at 64 bits.
+func catchIgnored() {
+	for s := syscall.Signal(1); s <= 64; s++ {
+		if signal.Ignored(s) {
+			signal.Notify(dropped, s)
+		}
+	}
+}
+
+// A spawner starts p with fds as its 0, 1 and 2, none of them below 3 but in
+// its own place, and returns a pidfd, or -1 where the kernel has none. The
+// error is an *Error.
+type spawner func(p *Program, fds [3]int, env []string) (pid, pidfd int, err error)
+
+// spawn takes the fast way where there is one.
+func spawn(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+	if haveVfork() {
+		return vforkExec(p, fds, env)
+	}
+	return forkExec(p, fds, env)
+}

@@ -1,0 +1,277 @@
+//go:build !forkexec
+
+package run
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"doorward/launcher/run/internal/nofile"
+)
+
+// cloneArgs is struct clone_args as of Linux 5.3 (clone(2)).
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
+}
+
+// An op is one system call that the child makes.
+type op struct {
+	nr, a, b, c, d uintptr
+}
+
+// A failure is the word that a child leaves when it could not go on.
+type failure struct {
+	errno uintptr
+	op    uintptr // address of the op that failed
+}
+
+//go:noescape
+func vfork(args *cloneArgs, ops *op, failed *failure) (pid, errno uintptr)
+
+// maxOps is more than any program needs: a dozen settings and sixteen limits.
+const maxOps = 32
+
+// A plan is all that a child reads between clone and exec, prepared by its
+// parent. Plans are used again, so that starting a program allocates nothing
+// in the long run. Memory of the heap stays where it is, and the parent holds
+// the plan until the child has let go of it.
+type plan struct {
+	args   cloneArgs
+	pidfd  int32
+	failed failure
+	ops    [maxOps]op
+	n      int
+
+	text    []byte  // every string, with a NUL after each
+	pointer []*byte // argv, nil, envp, nil
+	argv    int     // index in pointer of argv, of envp
+	envp    int
+
+	mask   uint64 // the empty signal mask
+	limits [maxOps]unix.Rlimit
+	groups []uint32
+}
+
+var plans = sync.Pool{New: func() any { return new(plan) }}
+
+// add appends a system call to the plan.
+func (pl *plan) add(nr, a, b, c, d uintptr) {
+	pl.ops[pl.n] = op{nr, a, b, c, d}
+	pl.n++
+}
+
+// vforkExec starts a program with a vfork of its own.
+func vforkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+	pl := plans.Get().(*plan)
+	defer plans.Put(pl)
+	if err := pl.prepare(p, fds, env); err != nil {
+		return 0, -1, err
+	}
+	child, errno := vforkBlocking(&pl.args, &pl.ops[0], &pl.failed)
+	runtime.KeepAlive(p)
+	switch e := syscall.Errno(errno); e {
+	case 0:
+	case syscall.ENOSYS, syscall.EINVAL, syscall.EPERM:
+		noVfork.Store(true)
+		return forkExec(p, fds, env)
+	default:
+		return 0, -1, p.fail("clone3", e)
+	}
+	if pl.failed.errno != 0 {
+		buryChild(int(child), int(pl.pidfd))
+		return 0, -1, p.fail(pl.blame(), syscall.Errno(pl.failed.errno))
+	}
+	return int(child), int(pl.pidfd), nil
+}
+
+// buryChild takes a child that never became the program out of the process
+// table.
+func buryChild(pid, pidfd int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+			break
+		}
+	}
+	unix.Close(pidfd)
+}
+
+// prepare writes the plan for p.
+func (pl *plan) prepare(p *Program, fds [3]int, env []string) error {
+	if len(p.Limits) > maxOps/2 {
+		return p.fail("prlimit64", syscall.E2BIG)
+	}
+	if err := pl.strings(p, env); err != nil {
+		return p.fail("execve", err)
+	}
+	pl.n, pl.failed, pl.pidfd = 0, failure{}, -1
+	pl.args = cloneArgs{
+		flags:      unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
+		pidfd:      uint64(uintptr(unsafe.Pointer(&pl.pidfd))),
+		exitSignal: uint64(unix.SIGCHLD),
+	}
+	if p.Setsid {
+		pl.add(unix.SYS_SETSID, 0, 0, 0, 0)
+	}
+	pl.add(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&pl.mask)), 0, unsafe.Sizeof(pl.mask))
+	if p.Umask != nil {
+		pl.add(unix.SYS_UMASK, uintptr(*p.Umask), 0, 0, 0)
+	}
+	if err := pl.resources(p); err != nil {
+		return err
+	}
+	pl.credential(p.Cred)
+	pl.rest(p, fds)
+	return nil
+}
+
+// resources plans nice and limits, while the child may still raise them.
+func (pl *plan) resources(p *Program) error {
+	if p.Nice != 0 {
+		n, err := niceness()
+		if err != nil {
+			return p.fail("getpriority", err)
+		}
+		pl.add(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(n+p.Nice), 0)
+	}
+	for i, l := range p.Limits {
+		pl.limits[i] = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+		pl.limit(l.Resource, &pl.limits[i])
+	}
+	return pl.openFiles(p)
+}
+
+func (pl *plan) limit(resource int, l *unix.Rlimit) {
+	pl.add(unix.SYS_PRLIMIT64, 0, uintptr(resource), uintptr(unsafe.Pointer(l)), 0)
+}
+
+// openFiles plans to take back what Go did to the soft limit of open files,
+// unless p has a limit of its own.
+func (pl *plan) openFiles(p *Program) error {
+	for _, l := range p.Limits {
+		if l.Resource == unix.RLIMIT_NOFILE {
+			return nil
+		}
+	}
+	now := &pl.limits[len(p.Limits)]
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, now); err != nil {
+		return p.fail("prlimit64", err)
+	}
+	soft := min(nofile.Original.Cur, now.Max)
+	if nofile.Original.Max != 0 && soft != now.Cur {
+		now.Cur = soft
+		pl.limit(unix.RLIMIT_NOFILE, now)
+	}
+	return nil
+}
+
+func (pl *plan) credential(c *Credential) {
+	if c == nil {
+		return
+	}
+	if !c.KeepGroups {
+		pl.groups = append(pl.groups[:0], c.Groups...)
+		pl.groups = append(pl.groups, 0) // so that there is a first one to point to
+		pl.add(unix.SYS_SETGROUPS, uintptr(len(c.Groups)), uintptr(unsafe.Pointer(&pl.groups[0])), 0, 0)
+	}
+	pl.add(unix.SYS_SETGID, uintptr(c.GID), 0, 0, 0)
+	if !c.KeepUser {
+		pl.add(unix.SYS_SETUID, uintptr(c.UID), 0, 0, 0)
+	}
+}
+
+// rest plans what comes last: the directory, entered with the user's rights,
+// the descriptors, and execve.
+func (pl *plan) rest(p *Program, fds [3]int) {
+	if p.Dir != "" {
+		pl.add(unix.SYS_CHDIR, uintptr(unsafe.Pointer(pl.pointer[1])), 0, 0, 0)
+	}
+	for i, fd := range fds {
+		if fd == i {
+			pl.add(unix.SYS_FCNTL, uintptr(fd), unix.F_SETFD, 0, 0)
+		} else {
+			pl.add(unix.SYS_DUP3, uintptr(fd), uintptr(i), 0, 0)
+		}
+	}
+	pl.add(unix.SYS_EXECVE, uintptr(unsafe.Pointer(pl.pointer[0])), uintptr(unsafe.Pointer(&pl.pointer[pl.argv])), uintptr(unsafe.Pointer(&pl.pointer[pl.envp])), 0)
+}
+
+// strings writes path, directory, arguments and environment as C wants them.
+func (pl *plan) strings(p *Program, env []string) error {
+	argv := p.argv()
+	size := len(p.Path) + len(p.Dir) + 2
+	for _, list := range [][]string{argv, env} {
+		for _, s := range list {
+			size += len(s) + 1
+		}
+	}
+	if cap(pl.text) < size {
+		pl.text = make([]byte, 0, 2*size)
+	}
+	pl.text, pl.pointer = pl.text[:0], pl.pointer[:0]
+
+	ok := pl.string(p.Path) && pl.string(p.Dir)
+	pl.argv = len(pl.pointer)
+	for _, s := range argv {
+		ok = ok && pl.string(s)
+	}
+	pl.pointer = append(pl.pointer, nil)
+	pl.envp = len(pl.pointer)
+	for _, s := range env {
+		ok = ok && pl.string(s)
+	}
+	pl.pointer = append(pl.pointer, nil)
+	if !ok {
+		return syscall.EINVAL
+	}
+	return nil
+}
+
+// string appends one string. The text has room for all of them: it does not
+// move under the pointers. A string with a NUL in it cannot be passed on.
+func (pl *plan) string(s string) bool {
+	at := len(pl.text)
+	pl.text = append(append(pl.text, s...), 0)
+	pl.pointer = append(pl.pointer, &pl.text[at])
+	return strings.IndexByte(s, 0) < 0
+}
+
+// blame names the system call that failed.
+func (pl *plan) blame() string {
+	i := (pl.failed.op - uintptr(unsafe.Pointer(&pl.ops[0]))) / unsafe.Sizeof(op{})
+	switch pl.ops[i].nr {
+	case unix.SYS_SETSID:
+		return "setsid"
+	case unix.SYS_SETPRIORITY:
+		return "setpriority"
+	case unix.SYS_PRLIMIT64:
+		return "prlimit64"
+	case unix.SYS_SETGROUPS:
+		return "setgroups"
+	case unix.SYS_SETGID:
+		return "setgid"
+	case unix.SYS_SETUID:
+		return "setuid"
+	case unix.SYS_CHDIR:
+		return "chdir"
+	case unix.SYS_DUP3, unix.SYS_FCNTL:
+		return "dup3"
+	}
+	return "execve"
+}
+
+// noVfork is set once clone3 has said that it will not do: the kernel is older
+// than what is asked of it (Linux 5.5: ENOSYS, EINVAL), or whoever confines
+// this process forbids it (ENOSYS, EPERM).
+var noVfork atomic.Bool
+
+func haveVfork() bool { return !noVfork.Load() }
+
+func vforkBlocking(args *cloneArgs, ops *op, failed *failure) (pid, errno uintptr) {
+	return vfork(args, ops, failed)
+}
