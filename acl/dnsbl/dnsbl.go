@@ -28,6 +28,7 @@ package dnsbl
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -136,10 +137,10 @@ func (l *Lists) decide(r *acl.Request, t *tally) acl.Decision {
 	case Tag:
 		d.Env = []acl.Setenv{
 			{Name: "RBLSMTPD", Value: convention(reply)},
-			{Name: "DNSBL_RESULT", Value: strings.Join(t.hits, " ")},
+			{Name: "DNSBL_RESULT", Value: t.result()},
 		}
 	case Log:
-		d.Notes = append(d.Notes, acl.Note{Pos: t.worst.Pos, Text: "would refuse: " + strings.Join(t.hits, " ") + ": " + reply.Text})
+		d.Notes = append(d.Notes, acl.Note{Pos: t.worst.Pos, Text: "would refuse: " + t.result() + ": " + reply.Text})
 	default:
 		d.Verdict, d.Reply, d.Rule = acl.Deny, reply, t.worst.rule()
 	}
@@ -156,8 +157,27 @@ type tally struct {
 
 	worst *Zone // the heaviest block list that has the client
 	text  string
-	hits  []string // "zone=code*weight" of each list that has it
+	hits  []hit // each list that has it
 	notes []acl.Note
+}
+
+// A hit is one list that has the client, and the code that says so.
+type hit struct {
+	zone *Zone
+	code netip.Addr
+}
+
+// result returns the hits as DNSBL_RESULT has them, in the notation of
+// ParseZones: "zone=code*weight", with a space between two.
+func (t *tally) result() string {
+	var b strings.Builder
+	for i, h := range t.hits {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(h.zone.Name + "=" + h.code.String() + "*" + strconv.Itoa(h.zone.Weight))
+	}
+	return b.String()
 }
 
 func (l *Lists) tally() tally {
@@ -194,7 +214,7 @@ func (t *tally) hit(z *Zone, o Outcome) {
 	t.score += z.Weight
 	t.low += z.Weight
 	t.high += z.Weight
-	t.hits = append(t.hits, z.Name+"="+o.Code.String()+"*"+strconv.Itoa(z.Weight))
+	t.hits = append(t.hits, hit{z, o.Code})
 	if z.Weight > 0 && (t.worst == nil || z.Weight > t.worst.Weight) {
 		t.worst, t.text = z, o.Text
 	}
