@@ -15,8 +15,8 @@ type Child struct {
 	pidfd *os.File // in Go's poller; nil where the kernel has none
 	raw   syscall.RawConn
 
-	mu   sync.Mutex // with pidfd nil: guards done, so that Kill never meets a process that took the number over
-	done bool
+	mu    sync.Mutex
+	ended bool // reaped: the number may be another's by now
 }
 
 // newChild takes over a process that has just been started. A pidfd of -1
@@ -37,14 +37,14 @@ func newChild(pid, pidfd int) *Child {
 // a descriptor, but no thread.
 func (c *Child) Wait() (Status, error) {
 	if c.pidfd == nil {
-		return c.reaped()
+		return c.waitSIGCHLD()
 	}
 	defer c.pidfd.Close()
 	var status Status
 	var ended bool
 	var err error
 	waited := c.raw.Read(func(uintptr) bool {
-		status, ended, err = reap(c.PID)
+		status, ended, err = c.reap()
 		return ended || err != nil
 	})
 	if err == nil {
@@ -53,34 +53,36 @@ func (c *Child) Wait() (Status, error) {
 	return status, err
 }
 
-// reap takes the status of a child without waiting for it. The number is
+// reap takes the status of the child without waiting for it. The number is
 // still the child's: nobody else reaps it.
-func reap(pid int) (status Status, ended bool, err error) {
+func (c *Child) reap() (status Status, ended bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+		pid, err := syscall.Wait4(c.PID, &status, syscall.WNOHANG, nil)
 		if err != syscall.EINTR {
-			return status, got == pid, os.NewSyscallError("wait4", err)
+			c.ended = pid == c.PID || err != nil
+			return status, c.ended, os.NewSyscallError("wait4", err)
 		}
 	}
 }
 
-// Kill sends a signal. os.ErrProcessDone means that the program has ended.
-func (c *Child) Kill(sig syscall.Signal) error {
-	if c.pidfd == nil {
-		return c.kill(sig)
-	}
-	var err error
-	if c.raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), sig, nil, 0) }) != nil || err == unix.ESRCH {
-		return os.ErrProcessDone
-	}
-	return os.NewSyscallError("pidfd_send_signal", err)
-}
+// Kill sends the program a signal. os.ErrProcessDone means that it has ended.
+func (c *Child) Kill(sig syscall.Signal) error { return c.kill(c.PID, sig) }
 
-func (c *Child) kill(sig syscall.Signal) error {
+// KillGroup sends a signal to the program and to those it started that are
+// still in its session; it must have been started with Setsid. The error is
+// os.ErrProcessDone once the program has been waited for, even if others of
+// its session go on.
+func (c *Child) KillGroup(sig syscall.Signal) error { return c.kill(-c.PID, sig) }
+
+// kill needs no pidfd: as long as the child has not been reaped, which the
+// lock sees to, its number is nobody else's.
+func (c *Child) kill(pid int, sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.done {
+	if c.ended {
 		return os.ErrProcessDone
 	}
-	return os.NewSyscallError("kill", unix.Kill(c.PID, sig))
+	return os.NewSyscallError("kill", syscall.Kill(pid, sig))
 }

@@ -31,30 +31,25 @@ func listenSIGCHLD() {
 	}()
 }
 
-// reaped waits for a child without a pidfd.
-func (c *Child) reaped() (Status, error) {
+// waitSIGCHLD is Wait without a pidfd.
+func (c *Child) waitSIGCHLD() (Status, error) {
 	sigchld.once.Do(listenSIGCHLD)
 	for {
-		sigchld.mu.Lock()
-		before := sigchld.heard
-		sigchld.mu.Unlock()
-
-		status, ended, err := c.reapOnce()
+		before := sigchldHeard(-1)
+		status, ended, err := c.reap()
 		if ended || err != nil {
 			return status, err
 		}
-		sigchld.mu.Lock()
-		for sigchld.heard == before {
-			sigchld.Wait()
-		}
-		sigchld.mu.Unlock()
+		sigchldHeard(before)
 	}
 }
 
-func (c *Child) reapOnce() (status Status, ended bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	status, ended, err = reap(c.PID)
-	c.done = ended
-	return status, ended, err
+// sigchldHeard returns how often SIGCHLD has come, once that is no longer n.
+func sigchldHeard(n int) int {
+	sigchld.mu.Lock()
+	defer sigchld.mu.Unlock()
+	for sigchld.heard == n {
+		sigchld.Wait()
+	}
+	return sigchld.heard
 }
