@@ -68,18 +68,32 @@ type Note struct {
 	Text string
 }
 
+// String returns "file:line: text", or the text alone where there is no place.
+func (n Note) String() string {
+	if n.Pos == (Pos{}) {
+		return n.Text
+	}
+	return n.Pos.String() + ": " + n.Text
+}
+
 // A Pos is a place in a rule file. The zero Pos is no place.
 type Pos struct {
 	File string
 	Line int // 1 is the first; 0: the file as a whole
+
+	// Key names the rule in a file that has no lines, such as a constant
+	// database. It is quoted, so that the rule of the empty key has a name.
+	Key string
 }
 
-// String returns "file:line", "file" for the file as a whole, and "default"
-// for no place.
+// String returns "file:line", "file" for the file as a whole, `file "key"` where
+// there is a key, and "default" for no place.
 func (p Pos) String() string {
 	switch {
 	case p == Pos{}:
 		return "default"
+	case p.Key != "":
+		return p.File + " " + p.Key
 	case p.Line == 0:
 		return p.File
 	}
