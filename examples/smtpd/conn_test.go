@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,21 +31,22 @@ func TestIdleTimeout(t *testing.T) {
 func TestSessionTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
-		go func() {
+		var talker sync.WaitGroup
+		talker.Go(func() {
 			for {
-				time.Sleep(time.Minute)
+				time.Sleep(59 * time.Second)
 				if _, err := there.Write([]byte("x")); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		begin := time.Now()
 		n, err := io.Copy(io.Discard, newStrictConn(here))
 		if got := time.Since(begin); !errors.Is(err, os.ErrDeadlineExceeded) || got != time.Hour {
 			t.Errorf("got %v after %v and %d bytes, want a time-out after 1h", err, got, n)
 		}
 		here.Close()
-		there.Close()
+		talker.Wait()
 	})
 }
 
@@ -54,8 +56,9 @@ func TestStrictLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		segments := rapid.SliceOf(rapid.StringMatching("[a.\r\n]{1,6}")).Draw(t, "segments")
 		text := strings.Join(segments, "")
-		rest := strings.ReplaceAll(text, "\r\n", "")
-		good := !strings.ContainsAny(strings.TrimSuffix(rest, "\r"), "\r\n") && !strings.HasSuffix(text, "\r\r")
+		// The last CR may yet have its LF.
+		rest := strings.ReplaceAll(strings.TrimSuffix(text, "\r"), "\r\n", "")
+		good := !strings.ContainsAny(rest, "\r\n")
 
 		here, there := net.Pipe()
 		go func() {
