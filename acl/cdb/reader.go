@@ -113,6 +113,9 @@ func (r *Reader) table(n uint32) (table []byte, slots uint32) {
 	return r.data[pos:][:8*uint64(slots)], slots
 }
 
+// At returns the record at a position that Records, Find or Maker.Add gave.
+func (r *Reader) At(pos uint32) (Record, error) { return record(r.data, pos) }
+
 // record returns the record at pos.
 func record(data []byte, pos uint32) (Record, error) {
 	size := uint64(len(data))
