@@ -45,6 +45,10 @@ type Request struct {
 	// answers Unknown to everything.
 	Ask func(Fact) Answer
 
+	// At is the rule being looked at, set by the policy that looks: where a
+	// message about a fact belongs that is asked for now.
+	At Pos
+
 	asked []asked // what Get has learnt, in order
 }
 

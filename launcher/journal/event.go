@@ -48,7 +48,8 @@ type Event struct {
 	Service string
 
 	Remote, Local netip.AddrPort
-	Name, User    string // as found out, unescaped; empty: not asked for or unknown
+	Name, User    string // of the client, as found out, unescaped; empty: not asked for or unknown
+	LocalName     string // of the address it connected to, likewise
 
 	Verdict acl.Verdict
 	Rule    acl.Pos // the rule that decided; zero: the default

@@ -36,7 +36,7 @@ func (h *Handover) banners(dir string, _ []string) error {
 	if err != nil {
 		return err
 	}
-	h.warn(send(h.Conn, text, time.Now().Add(bannerTime)))
+	h.warn(Send(h.Conn, text, time.Now().Add(bannerTime)))
 	return nil
 }
 
@@ -70,9 +70,9 @@ func crlf(line string) string {
 	return text + "\r\n"
 }
 
-// send writes to a socket that blocks, without blocking past the deadline, and
+// Send writes to a socket that blocks, without blocking past the deadline, and
 // without a timeout that the program would inherit.
-func send(fd int, text string, deadline time.Time) error {
+func Send(fd int, text string, deadline time.Time) error {
 	for text != "" {
 		n, err := unix.SendmsgN(fd, []byte(text), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		switch err {

@@ -1,0 +1,131 @@
+package launcher
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+)
+
+// Limits bound how much of the machine one service may use. The zero Limits
+// are none.
+type Limits struct {
+	Max       int // connections served at once; 0: any number (xinetd instances, tcpserver -c)
+	PerSource int // of those, for one client address; 0: any number (xinetd per_source)
+}
+
+// What keeps a client out at a Gate.
+var (
+	ErrFull   = errors.New("too many connections")
+	ErrSource = errors.New("too many connections from this address")
+)
+
+// A Gate counts the connections of one service and holds them to its limits.
+//
+// At Max, a listener stops accepting: clients wait in the kernel's queue, in
+// order, at no cost, and nobody is turned away who need not be. At PerSource,
+// a client is turned away, since otherwise one source could fill the queue
+// for everybody.
+//
+// A Gate is shared by all listeners of a service and outlives a reload. Its
+// zero value has no limits.
+type Gate struct {
+	mu      sync.Mutex
+	limits  Limits
+	running int
+	sources map[netip.Addr]int // connections of each client that is in
+	room    chan struct{}      // closed when there may be room; nil while nobody waits
+}
+
+// Set changes the limits. Connections that are in stay in.
+func (g *Gate) Set(l Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.limits = l
+	g.wake()
+}
+
+// Wait returns nil as soon as there is room for another connection, or the
+// error of ctx. It takes no place: somebody else may be faster.
+func (g *Gate) Wait(ctx context.Context) error {
+	for {
+		room := g.waitRoom()
+		if room == nil {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// waitRoom returns nil if there is room, else a channel that is closed when
+// there may be.
+func (g *Gate) waitRoom() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.full() {
+		return nil
+	}
+	if g.room == nil {
+		g.room = make(chan struct{})
+	}
+	return g.room
+}
+
+// Enter takes a place for a client from a, or returns ErrFull or ErrSource.
+// Whoever gets in calls Leave with the same address, once.
+func (g *Gate) Enter(a netip.Addr) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.full() {
+		return ErrFull
+	}
+	if g.limits.PerSource > 0 && g.sources[a] >= g.limits.PerSource {
+		return ErrSource
+	}
+	if g.sources == nil {
+		g.sources = make(map[netip.Addr]int)
+	}
+	g.sources[a]++
+	g.running++
+	return nil
+}
+
+// Leave gives a place back.
+func (g *Gate) Leave(a netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.running--
+	if g.sources[a]--; g.sources[a] == 0 {
+		delete(g.sources, a)
+	}
+	if !g.full() {
+		g.wake()
+	}
+}
+
+// Running returns how many are in, and whether that is as many as may be.
+func (g *Gate) Running() (n int, full bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running, g.full()
+}
+
+func (g *Gate) full() bool { return g.limits.Max > 0 && g.running >= g.limits.Max }
+
+func (g *Gate) wake() {
+	if g.room != nil {
+		close(g.room)
+		g.room = nil
+	}
+}
+
+// Sources returns how many client addresses are in.
+func (g *Gate) Sources() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.sources)
+}

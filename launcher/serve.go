@@ -1,0 +1,120 @@
+package launcher
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"doorward/acl"
+	"doorward/launcher/journal"
+	"doorward/launcher/run"
+	"doorward/launcher/sock"
+)
+
+var pid = os.Getpid()
+
+// greetingTime is how long a client may take to receive a greeting: much
+// longer than it takes to travel, and no reason to wait for those who do not
+// read.
+const greetingTime = 10 * time.Second
+
+// serve sees one connection through, from the decision to the end of its
+// program. It owns the connection.
+func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
+	e := journal.Event{Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local}
+	child, err := s.start(svc, c, &e)
+	c.Close()
+	if err != nil {
+		e.Kind, e.Err = journal.Failed, err
+	}
+	s.Journal(e)
+	if child == nil {
+		return
+	}
+	e.Status, err = child.Wait()
+	e.Kind, e.Time, e.Duration, e.Err = journal.Ended, time.Now(), time.Since(accepted), err
+	s.Journal(e)
+}
+
+// start has a connection judged and, if it is let in, its program started.
+// Without an error and without a child, it was kept out. It fills in e.
+func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child, error) {
+	if svc.Greeting != "" {
+		run.Send(c.FD, svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
+	}
+	r := c.Request(svc.Daemon)
+	r.PID = pid
+	if svc.Attach != nil {
+		svc.Attach(r)
+	}
+	d := svc.decide(r)
+	defer s.told(r, d, e)
+
+	h := run.Handover{Program: svc.Program, Conn: c.FD, Daemon: svc.Daemon, Env: svc.Env}
+	h.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
+	err := h.Apply(d)
+	s.warn(e, h.Warnings)
+	e.Kind = journal.Denied
+	if err != nil || d.Verdict == acl.Deny && !h.Twisted {
+		e.Err = err
+		return nil, nil
+	}
+	set := svc.settings(r, d)
+	env, err := svc.Style.Environ(svc.Env, r, set, svc.Want...)
+	if err != nil {
+		return nil, err
+	}
+	svc.tune(c.FD)
+	child, err := h.Program.Start(c.FD, env)
+	if err != nil {
+		return nil, err
+	}
+	e.Kind, e.PID, e.Relay = journal.Started, child.PID, relays(set)
+	if h.Twisted {
+		e.Kind = journal.Replaced
+	}
+	return child, nil
+}
+
+// tune sets socket options. A client that has gone has none to set; its
+// program will find out.
+func (svc *Service) tune(fd int) {
+	if svc.NoDelay {
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if svc.KeepAlive {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+}
+
+func (svc *Service) decide(r *acl.Request) acl.Decision {
+	if svc.Policy == nil {
+		return acl.Decision{}
+	}
+	return svc.Policy.Decide(r)
+}
+
+// told puts what is known about the client, by now, into the event, and tells
+// the journal what the rules had to say.
+func (s *Server) told(r *acl.Request, d acl.Decision, e *journal.Event) {
+	e.Verdict, e.Rule = d.Verdict, d.Rule
+	if a, ok := r.Known(acl.Name, ""); ok {
+		e.Name = a.Text
+	}
+	if a, ok := r.Known(acl.LocalName, ""); ok {
+		e.LocalName = a.Text
+	}
+	if a, ok := r.Known(acl.Ident, ""); ok {
+		e.User = a.Text
+	}
+	for _, n := range d.Notes {
+		s.Journal(journal.Event{Kind: journal.Noted, Time: e.Time, Service: e.Service, Remote: e.Remote, Text: n.String()})
+	}
+}
+
+func (s *Server) warn(e *journal.Event, warnings []error) {
+	for _, w := range warnings {
+		s.Journal(journal.Event{Kind: journal.Noted, Time: e.Time, Service: e.Service, Remote: e.Remote, Text: w.Error()})
+	}
+}

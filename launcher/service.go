@@ -1,0 +1,76 @@
+package launcher
+
+import (
+	"doorward/acl"
+	"doorward/acl/cidr"
+	"doorward/launcher/run"
+	"doorward/launcher/ucspi"
+)
+
+// A Service is a program and who may reach it. It does not change: a reload
+// makes another one.
+type Service struct {
+	Name   string // in the journal
+	Daemon string // name the rules use, such as "in.ftpd"
+
+	// Policy decides who gets in; nil lets everybody in.
+	Policy acl.Policy
+
+	// Attach gives a request an Ask with a network behind it; nil leaves
+	// every fact but the addresses unknown.
+	Attach func(*acl.Request)
+
+	// Greeting is sent to every client before anything is found out about it
+	// (tcpserver -B); empty: nothing.
+	Greeting string
+
+	// NoDelay and KeepAlive turn TCP_NODELAY and SO_KEEPALIVE on (flags =
+	// NODELAY KEEPALIVE in xinetd).
+	NoDelay, KeepAlive bool
+
+	Program run.Program
+	Env     []string    // what the program's environment starts from
+	Style   ucspi.Style // how the connection is described in it
+	Want    []acl.Kind  // facts to describe even if no rule asked for them
+
+	// RemoteHost sets REMOTE_HOST to the client's address, as xinetd does.
+	RemoteHost bool
+
+	// RelayFrom are the networks that may relay: for their clients
+	// RELAYCLIENT is set to RelayClient, unless a rule set it to something
+	// else. Nobody else gets it but through a rule.
+	RelayFrom   *cidr.Table[struct{}] // nil: none
+	RelayClient string
+}
+
+// relayClient is the variable that lets a client send mail anywhere
+// (qmail-smtpd(8)): any value does, the empty one included.
+const relayClient = "RELAYCLIENT"
+
+// settings returns what the rules, relay_from and xinetd's habits add to the
+// environment of a client's program. It does not change d.Env, which belongs
+// to the rules.
+func (s *Service) settings(r *acl.Request, d acl.Decision) []acl.Setenv {
+	trusted := s.RelayFrom != nil && s.RelayFrom.Contains(r.Remote.Addr())
+	if !trusted && !s.RemoteHost {
+		return d.Env
+	}
+	set := make([]acl.Setenv, 0, len(d.Env)+2)
+	if s.RemoteHost {
+		set = append(set, acl.Setenv{Name: "REMOTE_HOST", Value: r.Remote.Addr().String()})
+	}
+	if trusted {
+		set = append(set, acl.Setenv{Name: relayClient, Value: s.RelayClient})
+	}
+	return append(set, d.Env...) // the last setting of a name counts: a rule knows better
+}
+
+// relays reports whether a program started with these settings may relay.
+func relays(set []acl.Setenv) bool {
+	for i := len(set) - 1; i >= 0; i-- {
+		if set[i].Name == relayClient {
+			return !set[i].Unset
+		}
+	}
+	return false
+}
