@@ -1,6 +1,7 @@
 package dnsbl
 
 import (
+	"cmp"
 	"strings"
 
 	"doorward/acl"
@@ -11,13 +12,19 @@ import (
 //
 // Unlike [Lists] it takes any TXT record for a listing and does not look at A
 // records, so a list that explains in a TXT record why it refuses to answer
-// refuses all clients. It asks its questions one after the other.
+// refuses all clients. A Step with a Zone is the way out: it is read as Lists
+// reads it. The questions are asked one after the other.
 type Rblsmtpd []Step
 
-// A Step is one option. Base is the zone of Block and Allow.
+// A Step is one option.
 type Step struct {
 	Op   Op
-	Base string
+	Base string // the zone of Block and Allow, in any spelling
+
+	// Zone, if not nil, is asked instead of Base, and its codes tell a listing
+	// from the rest. Only the sign of its weight counts: below 0 it is read as
+	// an allow list. This is not in the original.
+	Zone *Zone
 }
 
 // An Op is the letter of an option.
@@ -49,7 +56,7 @@ func (steps Rblsmtpd) Decide(r *acl.Request) acl.Decision {
 		case FailClosed, FailOpen:
 			closed = s.Op == FailClosed
 		case Allow:
-			switch r.Get(acl.Listed, Question{Zone: s.Base, A: true}.Arg()).Status {
+			switch s.ask(r).Status {
 			case acl.Found:
 				return acl.Decision{}
 			case acl.Failed, acl.Unknown:
@@ -59,7 +66,7 @@ func (steps Rblsmtpd) Decide(r *acl.Request) acl.Decision {
 				}
 			}
 		case Block:
-			a := r.Get(acl.Listed, Question{Zone: s.Base, TXT: true}.Arg())
+			a := s.ask(r)
 			failed = failed || a.Status == acl.Failed || a.Status == acl.Unknown
 			if d, ok := s.refuse(a, permanent && !failed, closed); ok {
 				return d
@@ -67,6 +74,21 @@ func (steps Rblsmtpd) Decide(r *acl.Request) acl.Decision {
 		}
 	}
 	return acl.Decision{}
+}
+
+// ask asks the list of a Block or Allow.
+func (s Step) ask(r *acl.Request) acl.Answer {
+	if s.Zone == nil {
+		return r.Get(acl.Listed, Question{Zone: s.Base, A: s.Op == Allow, TXT: s.Op == Block}.Arg())
+	}
+	o := s.Zone.Judge(r.Get(acl.Listed, s.Zone.Name))
+	switch {
+	case o.Listed:
+		return acl.Answer{Status: acl.Found, Text: Listing{Text: cmp.Or(o.Text, "listed by "+s.Zone.Name)}.String()}
+	case o.Heard:
+		return acl.Answer{Status: acl.Absent}
+	}
+	return acl.Answer{Status: acl.Failed}
 }
 
 // refuse returns the refusal that a, the answer of a Block, calls for, if any.

@@ -101,3 +101,30 @@ func TestRblsmtpdNeverRefusesForGoodAfterAFailure(t *testing.T) {
 		}
 	})
 }
+
+// A step with codes is read as Lists reads it.
+func TestRblsmtpdWithCodes(t *testing.T) {
+	tests := []struct{ answer, want, why string }{
+		{"127.0.0.2\nlisted", "5 listed", "a code that counts"},
+		{"127.0.0.2", "5 listed by zen.example", "without a text"},
+		{"127.0.0.9\nlisted", "pass", "another code"},
+		{"127.255.255.254\nquery refused", "pass", "a list that refuses the question"},
+		{"fail", "pass", "a failure"},
+	}
+	zones, err := dnsbl.ParseZones(acl.Pos{}, "zen.example=127.0.0.[2..4]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := dnsbl.Rblsmtpd{{Op: dnsbl.ForGood}, {Op: dnsbl.Block, Zone: &zones[0]}}
+	for _, tt := range tests {
+		if got := code(steps.Decide(client(answers{"zen.example": tt.answer}))); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.why, got, tt.want)
+		}
+	}
+	allow := dnsbl.Rblsmtpd{{Op: dnsbl.Allow, Zone: &zones[0]}, {Op: dnsbl.Block, Base: "rbl"}}
+	for answer, want := range map[string]string{"127.0.0.2": "pass", "127.0.0.9": "4 Listed", "127.255.255.254": "pass"} {
+		if got := code(allow.Decide(client(answers{"zen.example": answer, "TXT rbl": "\nListed"}))); got != want {
+			t.Errorf("allow by %s: got %q, want %q", answer, got, want)
+		}
+	}
+}
