@@ -1,0 +1,141 @@
+package xinetd
+
+import (
+	"errors"
+	"fmt"
+)
+
+// An attribute is a row of the table: what a name takes, and who sets it.
+type attribute struct {
+	where    where
+	min, max int // number of values; max < 0: any number
+	ops      op  // operators it takes
+
+	// set puts the values of a line into a service. It tells the line of what
+	// it cannot take. It must not look at other attributes: they may be
+	// further down. That is for check.
+	set func(s *Service, l *line)
+
+	later   bool   // doorward does not act on it yet
+	literal bool   // a # may begin a value
+	is      string // the attribute it is another name for
+}
+
+// Where an attribute may be.
+type where uint8
+
+const (
+	inService where = 1 << iota
+	inDefaults
+	anywhere = inService | inDefaults
+)
+
+const (
+	change = set | add | remove
+	any_   = -1 // values
+)
+
+// attributes is all of the language: xinetd.conf(5) as the program has it,
+// then doorward's own.
+var attributes = map[string]*attribute{
+	"disable":     {where: inService, min: 1, max: 1, ops: set, set: setDisable},
+	"id":          {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.ID })},
+	"type":        {where: inService, min: 1, max: any_, ops: set, set: setType},
+	"flags":       {where: inService, max: any_, ops: set, set: setFlags},
+	"socket_type": {where: inService, min: 1, max: 1, ops: set, set: setSocketType},
+	"protocol":    {where: inService, min: 1, max: 1, ops: set, set: setProtocol},
+	"wait":        {where: inService, min: 1, max: 1, ops: set, set: setWait},
+	"port":        {where: inService, min: 1, max: 1, ops: set, set: setPort},
+	"bind":        {where: anywhere, min: 1, max: any_, ops: set, set: setBind},
+	"interface":   {where: anywhere, min: 1, max: any_, ops: set, set: setBind, is: "bind"},
+	"v6only":      {where: anywhere, min: 1, max: 1, ops: set, set: boolean(func(s *Service) *bool { return &s.v6only })},
+
+	"user":        {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.user })},
+	"group":       {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.group })},
+	"groups":      {where: anywhere, min: 1, max: 1, ops: set, set: boolean(func(s *Service) *bool { return &s.Groups })},
+	"server":      {where: inService, min: 1, max: 1, ops: set, set: setServer},
+	"server_args": {where: inService, max: any_, ops: set, set: setServerArgs, literal: true},
+	"libwrap":     {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.libwrap })},
+	"env":         {where: inService, max: any_, ops: set | add, set: setEnv},
+	"passenv":     {where: anywhere, max: any_, ops: change, set: setPassEnv},
+	"umask":       {where: anywhere, min: 1, max: 1, ops: set, set: setUmask},
+	"nice":        {where: inService, min: 1, max: 1, ops: set, set: setNice},
+
+	"rlimit_as":    {where: inService, min: 1, max: 1, ops: set, set: rlimit("as")},
+	"rlimit_cpu":   {where: inService, min: 1, max: 1, ops: set, set: rlimit("cpu")},
+	"rlimit_data":  {where: inService, min: 1, max: 1, ops: set, set: rlimit("data")},
+	"rlimit_files": {where: inService, min: 1, max: 1, ops: set, set: rlimit("files")},
+	"rlimit_rss":   {where: inService, min: 1, max: 1, ops: set, set: rlimit("rss")},
+	"rlimit_stack": {where: inService, min: 1, max: 1, ops: set, set: rlimit("stack")},
+
+	"only_from":    {where: anywhere, max: any_, ops: change, set: list(func(s *Service) **words { return &s.onlyFrom })},
+	"no_access":    {where: anywhere, max: any_, ops: change, set: list(func(s *Service) **words { return &s.noAccess })},
+	"access_times": {where: inService, min: 1, max: any_, ops: set, set: setAccessTimes, later: true},
+	"instances":    {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.Instances })},
+	"per_source":   {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.PerSource })},
+	"cps":          {where: anywhere, min: 2, max: 2, ops: set, set: setCPS, later: true},
+	"max_load":     {where: anywhere, min: 1, max: 1, ops: set, set: setMaxLoad, later: true},
+	"deny_time":    {where: inService, min: 1, max: 1, ops: set, set: setDenyTime, later: true},
+
+	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner }), later: true},
+	"banner_success": {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerSuccess }), later: true},
+	"banner_fail":    {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerFail }), later: true},
+	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect, later: true},
+
+	"log_type":       {where: anywhere, min: 1, max: 4, ops: set, set: setLogType},
+	"log_on_success": {where: anywhere, max: any_, ops: change, set: logged("PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},
+	"log_on_failure": {where: anywhere, max: any_, ops: change, set: logged("HOST", "USERID", "ATTEMPT")},
+
+	"enabled":  {where: inDefaults, max: any_, ops: change, set: nothing},
+	"disabled": {where: inDefaults, max: any_, ops: change, set: nothing},
+
+	"rpc_version": {where: inService, min: 1, max: 1, ops: set, set: refused(errRPC)},
+	"rpc_number":  {where: inService, min: 1, max: 1, ops: set, set: refused(errRPC)},
+	"mdns":        {where: anywhere, min: 1, max: 1, ops: set, set: ignored("for macOS only, nobody is told of the service")},
+
+	"rules":       {where: anywhere, max: any_, ops: change, set: setRules},
+	"relay_from":  {where: anywhere, max: any_, ops: change, set: setRelayFrom},
+	"relayclient": {where: anywhere, max: 1, ops: set, set: setRelayClient},
+	"lookup":      {where: anywhere, max: any_, ops: change, set: setLookup},
+	"stderr":      {where: anywhere, min: 1, max: 1, ops: set, set: setStderr},
+}
+
+// ErrLater is the mistake of using a part of the language that doorward does
+// not act on yet. To run a service without it would be to ignore what its
+// file says.
+var ErrLater = errors.New("not supported yet")
+
+// check says what is wrong with a line whatever service it is in.
+func (l *line) check() {
+	l.cutComment()
+	a := l.attr
+	switch n := len(l.values); {
+	case a.ops&l.op == 0:
+		l.fail(l.op.String(), fmt.Errorf("%s takes = only", l.name))
+	case n < a.min && a.min == 1:
+		l.fail(l.name, errors.New("wants a value"))
+	case n < a.min:
+		l.fail(l.name, fmt.Errorf("wants %d values", a.min))
+	case a.max >= 0 && n > a.max:
+		l.fail(l.values[a.max], fmt.Errorf("one value too many for %s", l.name))
+	default:
+		if l.op != remove { // which depends on what is there
+			a.set(new(Service), l)
+		}
+		l.ok = len(l.errs) == 0
+		if a.later {
+			l.fail(l.name, ErrLater)
+		}
+	}
+}
+
+// key is what a line sets: attributes that are two names for one have one key.
+func (l *line) key() string {
+	if l.attr.is != "" {
+		return l.attr.is
+	}
+	return l.name
+}
+
+// isList reports whether lines of the attribute add up.
+func (a *attribute) isList() bool { return a.ops&add != 0 }

@@ -1,0 +1,193 @@
+package xinetd
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+)
+
+// check looks at a service as a whole, against the host.
+func (p *parser) check(s *Service) {
+	s.checkSocket()
+	s.checkPort(p)
+	s.checkUser(&p.host)
+	s.checkServer(&p.host)
+	s.checkAccess(p)
+	if len(s.RelayFrom) == 0 && s.RelayClient != "" {
+		p.warn(s.At("relayclient"), s.RelayClient, "for nobody: there is no relay_from")
+	}
+}
+
+// checkSocket settles which socket the service listens on.
+func (s *Service) checkSocket() {
+	if s.SocketType == "" && s.Protocol == "" {
+		s.missing("socket_type", "")
+		return
+	}
+	stream := s.SocketType == "stream" || s.SocketType == "" && s.Protocol == "tcp"
+	s.SocketType = pick(s.SocketType, stream, "stream", "dgram")
+	s.Protocol = pick(s.Protocol, stream, "tcp", "udp")
+	switch {
+	case stream != (s.Protocol == "tcp"):
+		s.fail("protocol", s.Protocol, fmt.Errorf("does not go with socket_type = %s", s.SocketType))
+	case !stream:
+		s.fail("socket_type", s.SocketType, ErrLater)
+	case !s.wait:
+		s.missing("wait", "")
+	case s.Wait:
+		s.fail("wait", "yes", ErrLater)
+	}
+	switch {
+	case s.v6only:
+		s.Family = IPv6Only
+	case s.Flags&flagIPv4 != 0 && s.Flags&flagIPv6 == 0:
+		s.Family = IPv4
+	}
+	for _, a := range s.Bind {
+		if a.Is4() == (s.Family == IPv6Only) && s.Family != AnyFamily {
+			s.fail("bind", a.String(), errors.New("not an address of the family that flags or v6only say"))
+		}
+	}
+}
+
+func pick(given string, first bool, a, b string) string {
+	switch {
+	case given != "":
+		return given
+	case first:
+		return a
+	}
+	return b
+}
+
+func (s *Service) checkPort(p *parser) {
+	listed, ok := p.host.port(s.Name, s.Protocol)
+	switch {
+	case s.Unlisted && !s.port:
+		s.missing("port", ", because type is UNLISTED")
+	case s.Unlisted:
+	case !s.port && !ok:
+		s.missing("port", ": services(5) does not have it")
+	case !s.port:
+		s.Port = listed
+	case !ok:
+		p.warn(s.At("port"), s.Name, "not in services(5), so xinetd wants type = UNLISTED")
+	case listed != s.Port:
+		s.fail("port", strconv.Itoa(int(s.Port)), fmt.Errorf("%s is port %d in services(5): type = UNLISTED, or another name", s.Name, listed))
+	}
+}
+
+// checkUser settles who the program runs as. Only root can choose.
+func (s *Service) checkUser(h *Host) {
+	if s.user == "" {
+		switch {
+		case s.Internal:
+		case h.UID == 0:
+			s.missing("user", "")
+		case s.group != "":
+			s.fail("group", s.group, errors.New("there is no user to go with it"))
+		}
+		return
+	}
+	gid, hasGroup := h.group(s.group)
+	if s.group != "" && !hasGroup {
+		s.fail("group", s.group, errors.New("no such group"))
+		return
+	}
+	u, ok := h.user(s.user, gid, hasGroup)
+	switch {
+	case !ok:
+		s.fail("user", s.user, errors.New("no such user"))
+		return
+	case h.UID == 0:
+	case u.UID != h.UID:
+		s.fail("user", s.user, errors.New("only root can start programs as somebody else"))
+		return
+	case hasGroup && gid != h.GID:
+		s.fail("group", s.group, errors.New("only root can start programs in another group"))
+		return
+	default:
+		return
+	}
+	s.Cred = &Credential{UID: u.UID, GID: u.GID}
+	if hasGroup {
+		s.Cred.GID = gid
+	}
+	if s.Groups {
+		s.Cred.Groups = u.Groups
+	}
+}
+
+// user looks a user up. A number that the database does not have needs a
+// group; xinetd takes the same number for that.
+func (h *Host) user(name string, gid uint32, hasGroup bool) (User, bool) {
+	if h.User != nil {
+		if u, ok := h.User(name); ok {
+			return u, true
+		}
+	}
+	uid, err := strconv.ParseUint(name, 10, 31)
+	return User{UID: uint32(uid), GID: gid}, err == nil && hasGroup
+}
+
+func (h *Host) group(name string) (gid uint32, ok bool) {
+	if h.Group != nil && name != "" {
+		if gid, ok := h.Group(name); ok {
+			return gid, true
+		}
+	}
+	n, err := strconv.ParseUint(name, 10, 31)
+	return uint32(n), err == nil
+}
+
+func (s *Service) checkServer(h *Host) {
+	s.Daemon = s.Name
+	switch {
+	case s.Internal:
+		s.fail("type", "INTERNAL", ErrLater)
+		return
+	case s.Redirect != nil:
+		return
+	case s.Server == "":
+		s.missing("server", "")
+		return
+	}
+	info, err := h.FS.Stat(s.Server)
+	switch {
+	case err != nil:
+		s.fail("server", s.Server, reason(err))
+	case !info.Mode().IsRegular():
+		s.fail("server", s.Server, errPlain)
+	case info.Mode().Perm()&0o111 == 0:
+		s.fail("server", s.Server, errors.New("not executable"))
+	}
+	s.Argv = append([]string{path.Base(s.Server)}, s.args...)
+	if s.Flags&NameInArgs != 0 {
+		s.Argv = s.args
+		if len(s.args) == 0 {
+			s.fail("flags", "NAMEINARGS", errors.New("needs server_args, the first of which is the name"))
+			return
+		}
+	}
+	s.Daemon = path.Base(s.Argv[0])
+	if s.libwrap != "" {
+		s.Daemon = s.libwrap
+	}
+}
+
+func (s *Service) checkAccess(p *parser) {
+	only, err1 := s.onlyFrom.compile()
+	no, err2 := s.noAccess.compile()
+	s.Access.Only, s.Access.No = only, no
+	if err := errors.Join(err1, err2); err != nil && len(s.errs) == 0 {
+		s.errs = append(s.errs, err) // not told of its line yet
+	}
+	for _, w := range s.Access.Shadowed() {
+		p.warn(w.Pos, w.Text, fmt.Sprintf("lets nobody in: no_access at %v has it too, and wins whatever the manual says", s.At("no_access")))
+	}
+	if s.Flags&NoLibwrap == 0 && !slices.Contains(s.Rules, "hosts") {
+		s.Rules = slices.Insert(slices.Clone(s.Rules), 0, "hosts")
+	}
+}
