@@ -157,12 +157,21 @@ func TestIdentIsNotAsked(t *testing.T) {
 		{"about a datagram", wrappers, acl.Request{Remote: client, Local: server, Datagram: true}},
 		{"without the client's port", wrappers, acl.Request{Remote: netip.AddrPortFrom(client.Addr(), 0), Local: server}},
 		{"without the server's address", wrappers, acl.Request{Remote: client}},
-		{"without time", lookup.UCSPI{IdentPort: d.port}.TCPEnv(), acl.Request{Remote: client, Local: server}},
 	}
 	for _, tt := range tests {
 		tt.fs.Attach(context.Background(), &tt.r, time.Second)
 		if got := tt.r.Get(acl.Ident, ""); got != (acl.Answer{}) || d.asked() != "" {
 			t.Errorf("%s: got %v, asked %q", tt.what, got, d.asked())
 		}
+	}
+}
+
+// tcp-env -t 0 does not wait for what it is told.
+func TestIdentWithoutTime(t *testing.T) {
+	d := serveIdent(t, 0, "40001, 25 : USERID : UNIX : joe\r\n")
+	r := &acl.Request{Remote: netip.MustParseAddrPort("127.0.0.1:40001"), Local: netip.MustParseAddrPort("127.0.0.1:25")}
+	lookup.UCSPI{IdentPort: d.port}.TCPEnv().Attach(context.Background(), r, time.Second)
+	if got := r.Get(acl.Ident, ""); got != (acl.Answer{}) {
+		t.Errorf("got %v", got)
 	}
 }

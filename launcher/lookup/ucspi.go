@@ -20,7 +20,7 @@ import (
 type UCSPI struct {
 	DNS      DNS           // whom to ask; nil: ResolvConf("/etc/resolv.conf")
 	Paranoid bool          // a client's name must lead back to its address (tcpserver -p)
-	Wait     time.Duration // for an ident server; 0: none (tcpserver -t, tcp-env -t)
+	Wait     time.Duration // for an ident server; 0: it is asked, its reply not waited for (-t 0)
 
 	IdentPort uint16 // 0: 113
 }
@@ -109,10 +109,7 @@ func failed(err error) acl.Answer {
 
 func (u UCSPI) identFinder(room int) Finder {
 	return func(ctx context.Context, r *acl.Request, _ string) acl.Answer {
-		if u.Wait <= 0 {
-			return acl.Answer{}
-		}
-		ctx, cancel := context.WithTimeout(ctx, u.Wait)
+		ctx, cancel := context.WithTimeout(ctx, max(u.Wait, time.Millisecond))
 		defer cancel()
 		var user string
 		err := askIdent(ctx, r, u.IdentPort, " , ", func(reply []byte) bool {
@@ -120,7 +117,7 @@ func (u UCSPI) identFinder(room int) Finder {
 			user = name
 			return done
 		})
-		if err != nil {
+		if err != nil || u.Wait <= 0 {
 			return acl.Answer{}
 		}
 		return acl.Answer{Status: acl.Found, Text: user}
