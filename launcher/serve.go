@@ -49,12 +49,13 @@ func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child,
 		svc.Attach(r)
 	}
 	d := svc.decide(r)
-	defer s.told(r, d, e)
+	e.Verdict, e.Rule, e.Notes = d.Verdict, d.Rule, d.Notes[:len(d.Notes):len(d.Notes)]
+	defer learnt(r, e)
 
 	h := run.Handover{Program: svc.Program, Conn: c.FD, Daemon: svc.Daemon, Env: svc.Env}
 	h.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	err := h.Apply(d)
-	s.warn(e, h.Warnings)
+	e.Notes = append(e.Notes, notes(d.Rule, h.Warnings)...)
 	e.Kind = journal.Denied
 	if err != nil || d.Verdict == acl.Deny && !h.Twisted {
 		e.Err = err
@@ -95,26 +96,16 @@ func (svc *Service) decide(r *acl.Request) acl.Decision {
 	return svc.Policy.Decide(r)
 }
 
-// told puts what is known about the client, by now, into the event, and tells
-// the journal what the rules had to say.
-func (s *Server) told(r *acl.Request, d acl.Decision, e *journal.Event) {
-	e.Verdict, e.Rule = d.Verdict, d.Rule
-	if a, ok := r.Known(acl.Name, ""); ok {
-		e.Name = a.Text
-	}
-	if a, ok := r.Known(acl.LocalName, ""); ok {
-		e.LocalName = a.Text
-	}
-	if a, ok := r.Known(acl.Ident, ""); ok {
-		e.User = a.Text
-	}
-	for _, n := range d.Notes {
-		s.Journal(journal.Event{Kind: journal.Noted, Time: e.Time, Service: e.Service, Remote: e.Remote, Text: n.String()})
-	}
+// learnt puts what is known about the client, by now, into the event.
+func learnt(r *acl.Request, e *journal.Event) {
+	text := func(k acl.Kind) string { a, _ := r.Known(k, ""); return a.Text }
+	e.Name, e.LocalName, e.User = text(acl.Name), text(acl.LocalName), text(acl.Ident)
 }
 
-func (s *Server) warn(e *journal.Event, warnings []error) {
+// notes are warnings that came of carrying a rule out.
+func notes(rule acl.Pos, warnings []error) (ns []acl.Note) {
 	for _, w := range warnings {
-		s.Journal(journal.Event{Kind: journal.Noted, Time: e.Time, Service: e.Service, Remote: e.Remote, Text: w.Error()})
+		ns = append(ns, acl.Note{Pos: rule, Text: w.Error()})
 	}
+	return ns
 }

@@ -27,7 +27,7 @@ const (
 	Failed                   // the program could not be started
 	Replaced                 // a rule's command (twist) was started in the program's place
 	Full                     // the service is at its limit; clients wait in the kernel
-	Noted                    // something whoever keeps the rules should hear about; Text has it
+	Noted                    // something that belongs to no connection; Text has it
 )
 
 var kinds = [...]string{Started: "started", Ended: "ended", Denied: "denied", Refused: "refused",
@@ -60,8 +60,9 @@ type Event struct {
 	Duration time.Duration      // of Ended: since the connection was accepted
 	Running  int                // Full: how many run
 
-	Err  error  // why it Failed or was Refused
-	Text string // of Noted
+	Err   error      // why it Failed or was Refused
+	Notes []acl.Note // what whoever keeps the rules should hear, found while deciding
+	Text  string     // of Noted
 }
 
 // A Sink takes events. It is called by many goroutines at once, must not

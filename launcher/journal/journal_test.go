@@ -32,6 +32,8 @@ func TestText(t *testing.T) {
 			"smtp: [2001:db8::1]:9 denied by hosts.allow:3\n"},
 		{journal.Event{Kind: journal.Failed, Service: "smtp", Remote: client, Err: errors.New("no such program")},
 			"smtp: 192.0.2.7:40001 allowed by default: not served: no such program\n"},
+		{journal.Event{Kind: journal.Started, Service: "smtp", Remote: client, Notes: []acl.Note{{Pos: rule, Text: "bad\n"}}},
+			"smtp: 192.0.2.7:40001 hosts.allow:3: bad\\x0a\n"}, // notes do not wait for the end
 		{journal.Event{Kind: journal.Full, Service: "smtp", Running: 40}, "smtp: full: 40 running, further clients wait\n"},
 		{journal.Event{Kind: journal.Started, Service: "smtp", Remote: client, PID: 42}, ""}, // told when it ends
 	}

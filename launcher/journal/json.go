@@ -24,6 +24,7 @@ type record struct {
 	Seconds float64   `json:"seconds,omitempty"`
 	Running int       `json:"running,omitempty"`
 	Error   string    `json:"error,omitempty"`
+	Notes   []string  `json:"notes,omitempty"`
 	Text    string    `json:"text,omitempty"`
 }
 
@@ -58,6 +59,11 @@ func recordOf(e *Event) record {
 	}
 	if e.Err != nil {
 		r.Error = clip(e.Err.Error())
+	}
+	if e.Kind != Ended {
+		for _, n := range e.Notes {
+			r.Notes = append(r.Notes, clip(n.String()))
+		}
 	}
 	return r
 }

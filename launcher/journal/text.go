@@ -20,30 +20,40 @@ func Text(w io.Writer, verbose bool) Sink {
 	var mu sync.Mutex
 	var buf []byte
 	return func(e Event) {
-		if e.Kind == Started && !verbose {
-			return
-		}
 		mu.Lock()
 		defer mu.Unlock()
-		buf = appendLine(buf[:0], &e)
-		w.Write(buf) // nowhere to report a log that cannot be written
+		buf = appendNotes(buf[:0], &e)
+		if e.Kind != Started || verbose {
+			buf = append(appendWhat(appendWho(buf, &e), &e), '\n')
+		}
+		if len(buf) > 0 {
+			w.Write(buf) // nowhere to report a log that cannot be written
+		}
 	}
 }
 
-func appendLine(b []byte, e *Event) []byte {
+// appendNotes adds a line for each note, as soon as there is one: a session
+// may last long.
+func appendNotes(b []byte, e *Event) []byte {
+	if e.Kind == Ended {
+		return b
+	}
+	for _, n := range e.Notes {
+		b = appendWho(b, e)
+		b = append(Escape(b, n.String()), '\n')
+	}
+	return b
+}
+
+// appendWho begins a line with the service, the client's address, and the
+// names the client goes by, in parentheses.
+func appendWho(b []byte, e *Event) []byte {
 	b = append(b, e.Service...)
 	b = append(b, ": "...)
 	if e.Remote.Addr().IsValid() {
 		b = e.Remote.AppendTo(b)
 		b = append(b, ' ')
 	}
-	b = appendWho(b, e)
-	b = appendWhat(b, e)
-	return append(b, '\n')
-}
-
-// appendWho adds the names a client goes by, in parentheses.
-func appendWho(b []byte, e *Event) []byte {
 	if e.Name == "" && e.User == "" {
 		return b
 	}
