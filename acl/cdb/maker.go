@@ -3,6 +3,7 @@ package cdb
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // A Maker makes a database in memory. The zero Maker is an empty one and ready.
@@ -18,6 +19,14 @@ type slot struct{ hash, pos uint32 }
 
 // Len is the number of records added.
 func (m *Maker) Len() int { return len(m.slots) }
+
+// Grow makes room for records of a size together, so that adding them moves
+// nothing. It is never necessary.
+func (m *Maker) Grow(records, size int) {
+	m.begin()
+	m.data = slices.Grow(m.data, size+24*records) // a record has 8 bytes more, and two slots
+	m.slots = slices.Grow(m.slots, records)
+}
 
 // Add appends a record and returns its position. ErrTooLarge means that it was
 // not added, because it or the tables would lie beyond 4 GB.

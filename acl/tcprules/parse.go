@@ -23,6 +23,7 @@ var (
 // ends.
 func Parse(name, src string) (*Rules, error) {
 	p := parser{name: name}
+	p.maker.Grow(strings.Count(src, "\n")+1, len(src))
 	for n := uint32(1); src != ""; n++ {
 		text, rest, _ := strings.Cut(src, "\n")
 		src = rest
