@@ -1,0 +1,139 @@
+package hosts
+
+import (
+	"errors"
+	"strings"
+)
+
+// Bounds on a table. libwrap's own line limit is legacyLine; ours is there so
+// that a table that is no table ends somewhere.
+const (
+	legacyLine = 2047     // bytes of a logical line with its newline
+	maxLine    = 64 << 10 // likewise, ours
+	maxTable   = 64 << 20 // bytes of a table, and of all its pattern files
+)
+
+var (
+	errNoNewline = errors.New("no newline at the end of the file")
+	errLongLine  = errors.New("line longer than 2047 bytes")
+	errTooLong   = errors.New("line longer than 64 KiB")
+	errNUL       = errors.New("NUL byte: the rest of the line is lost, and the next one joined to it")
+)
+
+// A reader cuts a table into logical lines: physical lines joined where a
+// backslash comes right before the newline. Both are dropped and nothing takes
+// their place.
+type reader struct {
+	src  string
+	line int // physical lines read
+	text string
+
+	noNewline, long, nul bool // what is odd about the line
+	tooLong              bool // it is longer than maxLine; the table ends here
+}
+
+// next reads a logical line into r.text, without its newline.
+func (r *reader) next() bool {
+	r.text, r.noNewline, r.long, r.nul = "", false, false, false
+	var joined []byte // once there is more than one piece
+	n, more := 0, true
+	for pieces := 0; more && r.src != ""; pieces++ {
+		var piece string
+		size := 0
+		piece, size, more = r.piece()
+		r.long = r.long || n+size > legacyLine
+		n += len(piece)
+		if n > maxLine {
+			r.tooLong, r.text = true, piece[:min(len(piece), 40)]
+			return true
+		}
+		if pieces == 0 && !more {
+			r.text = piece
+			return true
+		}
+		joined = append(joined, piece...)
+	}
+	if more && len(joined) > 0 { // the file ended within the line
+		r.noNewline = true
+	}
+	r.text = string(joined)
+	return len(joined) > 0 || !more
+}
+
+// piece reads a physical line: what counts of it, how many bytes libwrap needs
+// for it, and whether the next line is part of the logical one.
+func (r *reader) piece() (text string, size int, more bool) {
+	text, rest, found := strings.Cut(r.src, "\n")
+	r.src = rest
+	r.line++
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		r.nul = true
+		return text[:i], i, true
+	}
+	if !found {
+		return text, len(text), true
+	}
+	if strings.HasSuffix(text, `\`) {
+		return text[:len(text)-1], len(text) + 1, true
+	}
+	return text, len(text) + 1, false
+}
+
+// cutField cuts s at the first sep that is not within brackets. The brackets
+// are counted, not paired: "[[" hides everything after it.
+func cutField(s string, sep byte) (before, after string, found bool) {
+	if strings.IndexByte(s, '[') < 0 && strings.IndexByte(s, ']') < 0 {
+		return strings.Cut(s, string(sep))
+	}
+	depth := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case c == sep && depth == 0:
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}
+
+// blank reports whether c separates words in a table.
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// words cuts a list into its words, and calls yield for each.
+func words(s string, yield func(string)) {
+	start := -1
+	for i := range len(s) {
+		switch sep := blank(s[i]) || s[i] == ','; {
+		case sep && start >= 0:
+			yield(s[start:i])
+			start = -1
+		case !sep && start < 0:
+			start = i
+		}
+	}
+	if start >= 0 {
+		yield(s[start:])
+	}
+}
+
+// lower is strings.ToLower for ASCII alone, as strcasecmp(3) has it: the Kelvin
+// sign is no k. It does not copy what is lower case already.
+func lower(s string) string {
+	i := 0
+	for i < len(s) && (s[i] < 'A' || s[i] > 'Z') {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	b := []byte(s)
+	for ; i < len(b); i++ {
+		if 'A' <= b[i] && b[i] <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,204 @@
+package hosts
+
+import (
+	"errors"
+	"strings"
+
+	"doorward/acl"
+)
+
+// ErrNoFile is what Parse's read returns, or wraps, for a pattern file that does
+// not exist or is a directory. libwrap takes such a file for empty and says
+// nothing; any other error is reported whenever the pattern is looked at.
+var ErrNoFile = errors.New("no such file")
+
+// maxErrors bounds what is kept of each kind of message about one table.
+const maxErrors = 1000
+
+var (
+	errNoColon = errors.New("want daemons : clients; the line is ignored")
+	errTable   = errors.New("table larger than 64 MiB")
+	errIgnored = errors.New("the rest of the table is ignored")
+	errMore    = errors.New("and more errors, not shown")
+)
+
+// Parse compiles src, the text of the table called name. It returns what it
+// understood and the errors of all lines that mean nothing or cannot mean what
+// they seem to: an errors.Join of *acl.SyntaxError. The rules decide as
+// libwrap's do for the same text either way; whether one may go on with them is
+// the caller's business. A table that ends early, because it or one of its
+// lines is out of all proportion, matches nobody from there on as hosts.allow
+// and denies everybody as hosts.deny.
+//
+// Pattern files are read with read, once each; see [ErrNoFile]. Time and memory
+// are bounded by the size of the texts, those are bounded to 64 MiB, and
+// nothing recurses deeper than 100 files.
+func Parse(name, src string, read func(path string) (string, error)) (*Rules, error) {
+	return parse(name, src, read, compat{})
+}
+
+func parse(name, src string, read func(path string) (string, error), legacy compat) (*Rules, error) {
+	c := &compiler{table: &Rules{name: name, compat: legacy}, compat: legacy, read: read, pos: acl.Pos{File: name}}
+	if len(src) > maxTable {
+		c.end(name, errTable)
+		src = ""
+	}
+	c.lines(&reader{src: src})
+	t := c.table
+	t.files, t.warnings = c.order, c.warnings
+	if !legacy.plain {
+		t.index = newIndex(t.rules)
+	}
+	return t, errors.Join(c.errs...)
+}
+
+// A compiler turns text into rules, and keeps what is to be said about it.
+type compiler struct {
+	table  *Rules
+	compat compat
+	read   func(path string) (string, error)
+	pos    acl.Pos // of the line being compiled
+	joined bool    // it is more than one physical line
+
+	files map[string]*patternFile
+	order []string // of the names of files
+	depth int      // of the file being read
+	size  int      // of all files read
+
+	errs     []error
+	warnings []*Warning
+}
+
+// bad keeps an error about a word of the current line.
+func (c *compiler) bad(word string, err error) {
+	switch {
+	case len(c.errs) < maxErrors:
+		c.errs = append(c.errs, &acl.SyntaxError{Pos: c.pos, Text: shorten(word), Err: err})
+	case len(c.errs) == maxErrors:
+		c.errs = append(c.errs, &acl.SyntaxError{Pos: c.pos, Text: shorten(word), Err: errMore})
+	}
+}
+
+// end makes the table end here.
+func (c *compiler) end(word string, err error) {
+	c.bad(word, err)
+	c.table.broken = &acl.SyntaxError{Pos: c.pos, Text: shorten(word), Err: err}
+}
+
+// lines compiles the table line by line.
+func (c *compiler) lines(r *reader) {
+	for r.next() {
+		if c.stopsHere(r) {
+			return
+		}
+		first := c.pos.Line + 1
+		c.pos.Line, c.joined = r.line, r.line > first
+		if r.tooLong {
+			c.end(r.text, errTooLong)
+			return
+		}
+		if r.noNewline {
+			c.warn("NONL", r.text, "no newline at the end of the table: libwrap ignores the line, or denies everybody")
+		}
+		if r.long {
+			c.warn("LONGLINE", r.text, "longer than 2047 bytes: libwrap ignores the rest of the table, or denies everybody")
+		}
+		if r.nul {
+			c.bad(r.text, errNUL)
+		}
+		c.line(r.text)
+	}
+}
+
+// stopsHere ends the table where libwrap's ends, if a test wants that.
+func (c *compiler) stopsHere(r *reader) bool {
+	switch {
+	case c.compat.noNewline && r.noNewline:
+		c.end(r.text, errNoNewline)
+	case c.compat.longLine && r.long:
+		c.end(r.text, errLongLine)
+	}
+	return c.table.broken != nil
+}
+
+// line compiles a logical line.
+func (c *compiler) line(text string) {
+	c.lintLine(text)
+	if strings.HasPrefix(text, "#") || strings.Trim(text, " \t\r\n") == "" {
+		return
+	}
+	daemons, rest, ok := cutField(text, ':')
+	if !ok {
+		c.bad(text, errNoColon)
+		return
+	}
+	clients, options, extended := cutField(rest, ':')
+	ru := rule{line: c.pos.Line, daemons: c.daemonList(daemons), clients: c.clientList(clients)}
+	if extended {
+		ru.options = newOptions(options)
+		ru.ending = endingOf(ru.options)
+		c.lintOptions(&ru)
+	}
+	c.lintRule(&ru, clients)
+	c.table.rules = append(c.table.rules, ru)
+}
+
+func (c *compiler) daemonList(s string) list[*daemonToken] {
+	var l list[*daemonToken]
+	for _, g := range groups(s) {
+		var ts []*daemonToken
+		for _, tok := range g {
+			t := c.daemonToken(tok)
+			c.lintDaemon(t)
+			ts = append(ts, t)
+		}
+		l = append(l, ts)
+	}
+	return l
+}
+
+func (c *compiler) clientList(s string) list[*clientToken] {
+	var l list[*clientToken]
+	for _, g := range groups(s) {
+		var ts []*clientToken
+		for _, tok := range g {
+			t := c.clientToken(tok)
+			c.lintClient(t)
+			ts = append(ts, t)
+		}
+		l = append(l, c.gatherTokens(ts))
+	}
+	return l
+}
+
+// gatherTokens does for a list what gather does for a pattern file. The words
+// stay with the set, for Explain and the index.
+func (c *compiler) gatherTokens(ts []*clientToken) []*clientToken {
+	if c.compat.plain || len(ts) < minSet {
+		return ts
+	}
+	var out []*clientToken
+	for len(ts) > 0 {
+		var run []pattern
+		for len(run) < len(ts) && ts[len(run)].user == nil && ts[len(run)].host.plainNet() {
+			run = append(run, ts[len(run)].host)
+		}
+		n := max(len(run), 1)
+		if n < minSet {
+			out = append(out, ts[:n]...)
+		} else {
+			out = append(out, &clientToken{text: "a net", host: newSet(run, true)})
+		}
+		ts = ts[n:]
+	}
+	return out
+}
+
+// shorten keeps a message about a word shorter than the word may be.
+func shorten(word string) string {
+	const most = 80
+	if len(word) > most {
+		return word[:most] + "..."
+	}
+	return word
+}
