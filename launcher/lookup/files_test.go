@@ -2,8 +2,9 @@ package lookup
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,15 +72,24 @@ func TestDNSCacheIP(t *testing.T) {
 }
 
 func TestDNSCacheIPStandsBeforeResolvConf(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(conf, []byte("nameserver 192.0.2.1\nsearch one.example\noptions timeout:1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	env := map[string]string{"DNSCACHEIP": "192.0.2.53"}
-	getenv := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	dns := DNSCacheIP(getenv, "/nonexistent")
-	if got := dns().Servers; !slices.Equal(got, []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}) {
-		t.Errorf("set: %v", got)
+	dns := DNSCacheIP(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, conf)
+	want := Resolver{
+		Servers:  []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")},
+		Timeouts: []time.Duration{3 * time.Second, 11 * time.Second, 45 * time.Second},
+		Search:   []string{"one.example"},
+	}
+	if got := dns(); !reflect.DeepEqual(*got, want) {
+		t.Errorf("set: %+v, want %+v", *got, want)
 	}
 	delete(env, "DNSCACHEIP")
-	if got := dns().Servers; !slices.Equal(got, []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}) {
-		t.Errorf("unset: %v", got)
+	want.Servers[0] = netip.MustParseAddrPort("192.0.2.1:53")
+	if got := dns(); !reflect.DeepEqual(*got, want) {
+		t.Errorf("unset: %+v, want %+v", *got, want)
 	}
 }
 

@@ -97,24 +97,25 @@ func option(word, name string, bound int, value *int) {
 
 // ucspiTimeouts are the patience of the djb programs: a lost packet is sent
 // again soon, a slow server is given time.
-var ucspiTimeouts = []time.Duration{1 * time.Second, 3 * time.Second, 11 * time.Second, 45 * time.Second}
+var ucspiTimeouts = []time.Duration{3 * time.Second, 11 * time.Second, 45 * time.Second}
 
 // maxCacheServers is how many servers the djb programs take.
 const maxCacheServers = 16
 
 // DNSCacheIP returns the resolver of tcpserver and rblsmtpd: the servers in
 // $DNSCACHEIP, which holds addresses with dots, blanks or commas between
-// them, else those that the file at path names. Each is asked after 1, 3, 11
-// and 45 seconds of silence.
+// them, else those that the file at path names, which also has the domains to search.
+// A server is given 3 seconds to answer, then 11, then 45.
 func DNSCacheIP(getenv func(string) (string, bool), path string) DNS {
 	return func() *Resolver {
+		r := resolvConf(path, dnsPort)
+		r.Timeouts, r.Ndots = ucspiTimeouts, 0
 		list, _ := getenv("DNSCACHEIP")
-		r := &Resolver{Timeouts: ucspiTimeouts}
-		for _, a := range cacheAddrs(list) {
-			r.Servers = append(r.Servers, netip.AddrPortFrom(a, dnsPort))
-		}
-		if len(r.Servers) == 0 {
-			r.Servers = resolvConf(path, dnsPort).Servers
+		if addrs := cacheAddrs(list); len(addrs) > 0 {
+			r.Servers = nil
+			for _, a := range addrs {
+				r.Servers = append(r.Servers, netip.AddrPortFrom(a, dnsPort))
+			}
 		}
 		return r
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,20 +58,32 @@ type server struct {
 // serve starts a DNS server that ends with the test.
 func serve(t testing.TB, z zone) *server {
 	t.Helper()
-	udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := listen(t)
 	s := &server{zone: z, addr: udp.LocalAddr().(*net.UDPAddr).AddrPort()}
-	tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(s.addr))
-	if err != nil {
-		t.Skipf("the port of the UDP server is taken for TCP: %v", err)
-	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.serveUDP(udp) })
 	wg.Go(func() { s.serveTCP(tcp) })
 	t.Cleanup(func() { udp.Close(); tcp.Close(); wg.Wait() })
 	return s
+}
+
+// listen finds a port that is free for UDP and for TCP.
+func listen(t testing.TB) (*net.UDPConn, *net.TCPListener) {
+	t.Helper()
+	for {
+		udp, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(udp.LocalAddr().(*net.UDPAddr).AddrPort()))
+		if err == nil {
+			return udp, tcp
+		}
+		udp.Close()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s *server) serveUDP(conn *net.UDPConn) {

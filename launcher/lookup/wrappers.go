@@ -3,6 +3,7 @@ package lookup
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,34 +73,41 @@ func (w Wrappers) name(ctx context.Context, a netip.Addr, local bool) acl.Answer
 // fault says, in the words of tcp_wrappers, why name does not lead back to a;
 // empty if it does.
 func (w Wrappers) fault(ctx context.Context, name string, a netip.Addr) string {
-	if numeric(name) {
+	family, other := numeric4(name), numeric6(name)
+	if a.Is6() {
+		family, other = other, family
+	}
+	if family {
 		return "host name/name mismatch: reverse lookup results in non-FQDN " + name
 	}
 	canonical, addrs, err := w.System.addrsOf(ctx, name, a.Is4())
 	switch {
-	case err != nil:
-		family := "AF_INET6"
-		if a.Is4() {
-			family = "AF_INET"
-		}
-		return "can't verify hostname: getaddrinfo(" + name + ", " + family + ") failed"
+	case err != nil || other: // nor does the C library take a number of the other family
+		return "can't verify hostname: getaddrinfo(" + name + ", " + familyName(a) + ") failed"
 	case !strings.EqualFold(canonical, name) && !strings.EqualFold(name, "localhost"):
 		return "host name/name mismatch: " + name + " != " + canonical
+	case !slices.Contains(addrs, a.WithZone("")):
+		return "host name/address mismatch: " + a.String() + " != " + canonical
 	}
-	for _, got := range addrs {
-		if got == a.WithZone("") {
-			return ""
-		}
-	}
-	return "host name/address mismatch: " + a.String() + " != " + canonical
+	return ""
 }
 
-// numeric reports whether inet_aton(3) or inet_pton(3) would read name as an
-// address: up to four numbers with dots, in any base.
-func numeric(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
+func familyName(a netip.Addr) string {
+	if a.Is4() {
+		return "AF_INET"
 	}
+	return "AF_INET6"
+}
+
+// numeric6 reports whether inet_pton(3) would read name as an IPv6 address.
+func numeric6(name string) bool {
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Is6()
+}
+
+// numeric4 reports whether inet_aton(3) would read name as an address: up to
+// four numbers with dots, in any base.
+func numeric4(name string) bool {
 	parts := strings.Split(name, ".")
 	if len(parts) > 4 {
 		return false

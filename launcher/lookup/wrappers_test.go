@@ -71,6 +71,11 @@ func TestWrappersName(t *testing.T) {
 			status: acl.Forged, warn: "host name/name mismatch: www.example != real.example"},
 		{what: "a number for a name", ptr: "192.0.2.66.", addrs: map[string][]string{"192.0.2.66.": {"192.0.2.66"}},
 			status: acl.Forged, warn: "host name/name mismatch: reverse lookup results in non-FQDN 192.0.2.66"},
+		{what: "a short number for a name", ptr: "10.", addrs: map[string][]string{"10.": {"192.0.2.66"}},
+			status: acl.Forged, warn: "host name/name mismatch: reverse lookup results in non-FQDN 10"},
+		{what: "what is no number", ptr: "256.1.1.1.", addrs: map[string][]string{"256.1.1.1.": {"192.0.2.66"}}, status: acl.Found, text: "256.1.1.1"},
+		{what: "a hyphen in front", ptr: "-a.example.", addrs: map[string][]string{"-a.example.": {"192.0.2.66"}}},
+		{what: "hyphens elsewhere, underscores", ptr: "a_b.-c.x-.example.", addrs: map[string][]string{"a_b.-c.x-.example.": {"192.0.2.66"}}, status: acl.Found, text: "a_b.-c.x-.example"},
 		{what: "an octal number for a name", ptr: "0300.0x200.", status: acl.Forged, warn: "host name/name mismatch: reverse lookup results in non-FQDN 0300.0x200"},
 		{what: "localhost from afar", hosts: "127.0.0.1 localhost\n", ptr: "localhost.",
 			status: acl.Forged, warn: "host name/address mismatch: 192.0.2.66 != localhost"},
@@ -132,6 +137,19 @@ func TestWrappersNameSystem(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// An IPv4 address for a name of an IPv6 client would match rules for IPv4.
+func TestWrappersNumberOfTheOtherFamily(t *testing.T) {
+	const ptr = "6.6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."
+	z := zone{ptr: map[string]string{ptr: "10.0.0.1."}, addrs: map[string][]string{"10.0.0.1.": {"2001:db8::66"}}}
+	warned := ""
+	w := lookup.Wrappers{System: system(t, nil, serve(t, z)), Warn: func(s string) { warned += s }}
+	r := &acl.Request{Remote: netip.MustParseAddrPort("[2001:db8::66]:40001")}
+	w.Finders().Attach(context.Background(), r, 5*time.Second)
+	if got := r.Get(acl.Name, ""); got.Status != acl.Forged || warned != "can't verify hostname: getaddrinfo(10.0.0.1, AF_INET6) failed" {
+		t.Errorf("got %v, %q", got, warned)
 	}
 }
 
