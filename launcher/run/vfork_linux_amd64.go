@@ -73,7 +73,7 @@ func vforkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error)
 	if err := pl.prepare(p, fds, env); err != nil {
 		return 0, -1, err
 	}
-	child, errno := vforkBlocking(&pl.args, &pl.ops[0], &pl.failed)
+	child, errno := vfork(&pl.args, &pl.ops[0], &pl.failed)
 	runtime.KeepAlive(p)
 	switch e := syscall.Errno(errno); e {
 	case 0:
@@ -271,7 +271,3 @@ func (pl *plan) blame() string {
 var noVfork atomic.Bool
 
 func haveVfork() bool { return !noVfork.Load() }
-
-func vforkBlocking(args *cloneArgs, ops *op, failed *failure) (pid, errno uintptr) {
-	return vfork(args, ops, failed)
-}

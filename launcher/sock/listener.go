@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"syscall"
@@ -88,7 +89,7 @@ func (l *Listener) accept() (Conn, error) {
 		return err != unix.EAGAIN
 	})
 	if waited != nil {
-		return Conn{}, waited
+		return Conn{}, ended(waited)
 	}
 	if err != nil {
 		return Conn{}, err
@@ -112,9 +113,18 @@ func (l *Listener) Wait() error {
 		return n > 0 || err != nil && err != unix.EINTR
 	})
 	if waited != nil {
-		return waited
+		return ended(waited)
 	}
 	return err
+}
+
+// ended makes the reason why waiting ended one that callers can name: the
+// poller has two, and package os keeps the name of the other to itself.
+func ended(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return os.ErrClosed
 }
 
 // Lend calls start with the descriptor of the socket itself, made blocking as
