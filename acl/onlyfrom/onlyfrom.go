@@ -88,6 +88,9 @@ func (l *List) add(word int, text string) error {
 	return nil
 }
 
+// Words returns the words of the list, in order.
+func (l *List) Words() []Word { return l.words }
+
 // find returns the word that has the client. A name is asked for only if no
 // address matches.
 func (l *List) find(r *acl.Request) (w Word, ok bool) {

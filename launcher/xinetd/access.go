@@ -56,17 +56,6 @@ func (w *words) compile() (*onlyfrom.List, error) {
 	return onlyfrom.Parse(w.pos, w.words)
 }
 
-func (w *words) texts() []string {
-	if w == nil {
-		return nil
-	}
-	texts := []string{}
-	for _, o := range w.words {
-		texts = append(texts, o.Text)
-	}
-	return texts
-}
-
 // setRules leaves it to launcher/rules to know which policies there are.
 func setRules(s *Service, l *line) { s.Rules = edit(l, s.Rules) }
 

@@ -111,7 +111,7 @@ func (l *line) check() {
 	a := l.attr
 	switch n := len(l.values); {
 	case a.ops&l.op == 0:
-		l.fail(l.op.String(), fmt.Errorf("%s takes = only", l.name))
+		l.fail(l.op.String(), fmt.Errorf("%s takes %v only", l.name, a.ops))
 	case n < a.min && a.min == 1:
 		l.fail(l.name, errors.New("wants a value"))
 	case n < a.min:

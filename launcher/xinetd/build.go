@@ -3,8 +3,9 @@ package xinetd
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
-	"strings"
+	"strconv"
 
 	"doorward/acl"
 )
@@ -29,8 +30,7 @@ func (p *parser) build() {
 
 // assemble makes a service of its lines and those of defaults.
 func (p *parser) assemble(e *entry) *Service {
-	s := &Service{Name: e.name, ID: e.name, Pos: e.pos, Disabled: e.disabled, errs: e.errs}
-	s.errs = append(s.errs, p.defErrs...)
+	s := &Service{Name: e.name, ID: e.name, Pos: e.pos, Disabled: e.disabled, errs: e.errs, inherited: p.defErrs}
 	given := map[string]*line{}
 	s.written = given
 	for _, l := range e.lines {
@@ -115,19 +115,39 @@ func (p *parser) enable() {
 }
 
 // unique finds the services that logs, systemd and a reload could not tell
-// apart.
+// apart, and those that want a socket another one has. The first one keeps it.
 func (p *parser) unique() {
-	seen := map[string]*Service{}
-	for _, s := range p.config.Services {
-		if s.Disabled {
-			continue
-		}
-		if other := seen[s.Key()]; other != nil {
+	ids, sockets := map[string]*Service{}, map[string]*Service{}
+	for s := range p.config.Startable {
+		if other := ids[s.Key()]; other != nil {
 			s.fail("id", s.ID, fmt.Errorf("another service has this id, at %v", other.Pos))
 			continue
 		}
-		seen[s.Key()] = s
+		ids[s.Key()] = s
+		for _, a := range s.addresses() {
+			socket := s.Protocol + " " + a.String()
+			if other := sockets[socket]; other != nil {
+				s.fail("port", strconv.Itoa(int(s.Port)), fmt.Errorf("another service has this port and address, at %v", other.Pos))
+				break
+			}
+			sockets[socket] = s
+		}
 	}
+}
+
+// addresses returns where the service listens. The address :: without v6only
+// is that of IPv4 clients, too.
+func (s *Service) addresses() (all []netip.AddrPort) {
+	switch {
+	case len(s.Bind) == 0 && s.Family == IPv4:
+		all = append(all, netip.AddrPortFrom(netip.IPv4Unspecified(), s.Port))
+	case len(s.Bind) == 0:
+		all = append(all, netip.AddrPortFrom(netip.IPv6Unspecified(), s.Port))
+	}
+	for _, a := range s.Bind {
+		all = append(all, netip.AddrPortFrom(a, s.Port))
+	}
+	return all
 }
 
 // fail records a mistake in the value of an attribute.
@@ -143,5 +163,3 @@ func (s *Service) missing(attribute, why string) {
 	}
 	s.errs = append(s.errs, &acl.SyntaxError{Pos: s.Pos, Text: s.Name, Err: errors.New("needs " + attribute + why)})
 }
-
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }

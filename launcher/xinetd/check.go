@@ -181,8 +181,8 @@ func (s *Service) checkAccess(p *parser) {
 	only, err1 := s.onlyFrom.compile()
 	no, err2 := s.noAccess.compile()
 	s.Access.Only, s.Access.No = only, no
-	if err := errors.Join(err1, err2); err != nil && len(s.errs) == 0 {
-		s.errs = append(s.errs, err) // not told of its line yet
+	if err := errors.Join(err1, err2); err != nil && s.Startable() {
+		s.fail("only_from", s.Name, err) // not told of its line yet
 	}
 	for _, w := range s.Access.Shadowed() {
 		p.warn(w.Pos, w.Text, fmt.Sprintf("lets nobody in: no_access at %v has it too, and wins whatever the manual says", s.At("no_access")))

@@ -3,6 +3,8 @@ package xinetd
 import (
 	"reflect"
 	"slices"
+
+	"doorward/acl/onlyfrom"
 )
 
 // A Change is what a reload does to one service.
@@ -79,7 +81,7 @@ func (c *Config) KeepFrom(old *Config) (kept []*Service) {
 // equal reports whether two services are the same but for where they stand.
 func (s *Service) equal(o *Service) bool {
 	return reflect.DeepEqual(s.bare(), o.bare()) &&
-		sameWords(s.onlyFrom, o.onlyFrom) && sameWords(s.noAccess, o.noAccess)
+		sameWords(s.Access.Only, o.Access.Only) && sameWords(s.Access.No, o.Access.No)
 }
 
 // bare returns the service without places, and without what other fields were
@@ -88,10 +90,13 @@ func (s *Service) bare() Service {
 	b := *s
 	b.Pos = Service{}.Pos
 	b.Access = Service{}.Access
-	b.lines, b.written, b.errs, b.onlyFrom, b.noAccess = nil, nil, nil, nil, nil
+	b.lines, b.written, b.errs, b.inherited, b.onlyFrom, b.noAccess = nil, nil, nil, nil, nil, nil
 	return b
 }
 
-func sameWords(a, b *words) bool {
-	return (a == nil) == (b == nil) && slices.Equal(a.texts(), b.texts())
+func sameWords(a, b *onlyfrom.List) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.EqualFunc(a.Words(), b.Words(), func(x, y onlyfrom.Word) bool { return x.Text == y.Text })
 }

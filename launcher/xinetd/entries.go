@@ -61,6 +61,7 @@ func (p *parser) service(r *reader, pos acl.Pos, names []string) {
 	switch {
 	case len(names) == 0:
 		e.fail(pos, "service", errOneName)
+		e.unread = true
 		p.config.torn = true
 	case len(names) > 1 && names[1] == "{":
 		e.fail(pos, "{", errOpenAlone)
@@ -131,16 +132,19 @@ func (p *parser) body(r *reader, e *entry, f func(*entry, *line)) {
 		switch {
 		case !ok:
 			e.fail(e.pos, e.name, errNoClose)
+			e.unread = true
 			p.config.torn = true
 			return
 		case text == "}":
 			return
 		case opensEntry(text):
 			e.fail(r.pos(), fields(text)[0], errNoClose)
+			e.unread = true
 			r.back()
 			return
 		case text[0] == '}':
 			e.fail(r.pos(), text, errCloseAlone)
+			e.unread = true
 			return
 		case control(text):
 			e.fail(r.pos(), text, errControl)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 
 const (
 	maxDepth = 16   // files that include files
-	maxFiles = 4096 // of a configuration
+	maxFiles = 1024 // of a configuration
 )
 
 var (
@@ -42,7 +43,7 @@ func (p *parser) includeLine(pos acl.Pos, words []string) {
 // is a mistake; what is in the others counts.
 func (p *parser) include(pos acl.Pos, name string) {
 	switch {
-	case slices.Contains(p.open, name):
+	case slices.Contains(p.open, path.Clean(name)):
 		p.tear(pos, name, errCycle)
 		return
 	case len(p.open) >= maxDepth:
@@ -58,7 +59,7 @@ func (p *parser) include(pos acl.Pos, name string) {
 		p.tear(pos, name, reason(err))
 		return
 	}
-	p.open = append(p.open, name)
+	p.open = append(p.open, path.Clean(name))
 	p.parse(name, string(src))
 	p.open = p.open[:len(p.open)-1]
 }

@@ -35,6 +35,8 @@ func (o op) String() string {
 		return "+="
 	case remove:
 		return "-="
+	case set | add:
+		return "= and +="
 	}
 	return "="
 }

@@ -55,7 +55,6 @@ type Service struct {
 	Banner, BannerSuccess, BannerFail string   // files
 	Redirect                          []string // host, port
 	DenyTime                          time.Duration
-	RPCVersion, RPCNumber             string
 
 	// Rules are the policies to ask after Access, in order, as words for
 	// launcher/rules: "hosts" first, unless flags has NOLIBWRAP or rules puts
@@ -67,18 +66,19 @@ type Service struct {
 	Lookup      []acl.Kind     // facts the program is told even if no rule asked
 	Stderr      Stderr
 
-	lines    []*line
-	written  map[string]*line // by key, those in its own entry
-	errs     []error
-	user     string
-	group    string
-	args     []string
-	libwrap  string
-	v6only   bool
-	onlyFrom *words // nil: not given
-	noAccess *words
-	port     bool // was given
-	wait     bool // was given
+	lines     []*line
+	written   map[string]*line // by key, those in its own entry
+	errs      []error          // mistakes in its own entry
+	inherited []error          // those in defaults
+	user      string
+	group     string
+	args      []string
+	libwrap   string
+	v6only    bool
+	onlyFrom  *words // nil: not given
+	noAccess  *words
+	port      bool // was given
+	wait      bool // was given
 }
 
 // A Family says which clients a service without an address of its own is for.
@@ -138,12 +138,12 @@ type Rlimit struct {
 // Infinity as Rlimit.Value is no limit, in Go as in setrlimit(2).
 const Infinity = math.MaxUint64
 
-// Err joins a *acl.SyntaxError for every mistake in the service; nil: it can
-// be started.
-func (s *Service) Err() error { return errors.Join(s.errs...) }
+// Err joins a *acl.SyntaxError for every mistake in the service and in the
+// defaults it is built on; nil: it can be started.
+func (s *Service) Err() error { return errors.Join(append(slices.Clip(s.inherited), s.errs...)...) }
 
 // Startable reports whether the service is neither disabled nor mistaken.
-func (s *Service) Startable() bool { return !s.Disabled && len(s.errs) == 0 }
+func (s *Service) Startable() bool { return !s.Disabled && len(s.errs) == 0 && len(s.inherited) == 0 }
 
 // Key tells the services of a configuration apart.
 func (s *Service) Key() string { return s.ID + "/" + s.Protocol }

@@ -17,7 +17,7 @@ var (
 	errAbsent  = errors.New("not in the list it is taken from")
 	errRPC     = errors.New("RPC services are refused: rpcbind tells everybody where they are")
 	errTCPMux  = errors.New("TCPMUX is refused: one open port would be all of them (CVE-2012-0862, CVE-2013-4342)")
-	errSecure  = errors.New("refused: it never worked (xinetd starts the interceptor and loses the connection)")
+	errSecure  = errors.New("refused: it never worked, not in xinetd either")
 	errSELinux = errors.New("refused: programs keep doorward's SELinux context")
 	errFile    = errors.New("want a path from the root")
 )
@@ -187,7 +187,7 @@ func setServerArgs(s *Service, l *line) { s.args = l.values }
 
 func setNice(s *Service, l *line) {
 	n, err := strconv.Atoi(l.values[0])
-	if err != nil || n < -40 || n > 40 {
+	if err != nil || n < -20 || n > 19 {
 		l.fail(l.values[0], errors.New("want a number from -20 to 19"))
 	}
 	s.Nice = n

@@ -32,8 +32,10 @@
 package xinetd
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 
 	"doorward/acl"
@@ -110,7 +112,7 @@ func Load(name string, h Host) (*Config, error) {
 // A mistake in a defaults entry is one in every service, as every service is
 // built on it; xinetd does not start then.
 func Parse(name, src string, h Host) (*Config, error) {
-	p := &parser{host: h, config: &Config{}, open: []string{name}}
+	p := &parser{host: h, config: &Config{}, open: []string{path.Clean(name)}}
 	p.config.files = []string{name}
 	p.parse(name, src)
 	p.build()
@@ -136,7 +138,7 @@ type entry struct {
 	lines    []*line
 	errs     []error
 	disabled bool
-	unread   bool // its lines were skipped: it makes no sense to say what they lack
+	unread   bool // not all of its lines were read: there is no saying what it lacks
 	defaults int  // how many lines of defaults came before it: what += and -= begin from
 }
 
@@ -154,16 +156,19 @@ func (p *parser) warn(pos acl.Pos, text, why string) {
 	p.config.Warnings = append(p.config.Warnings, &acl.SyntaxError{Pos: pos, Text: text, Err: errors.New(why)})
 }
 
-// err joins all mistakes, each of them once: those in defaults are in every
-// service.
+// err joins all mistakes in the order of the files.
 func (p *parser) err() error {
 	errs := slices.Concat(p.errs, p.defErrs)
 	for _, s := range p.config.Services {
-		for _, err := range s.errs {
-			if !slices.Contains(p.defErrs, err) {
-				errs = append(errs, err)
-			}
-		}
+		errs = append(errs, s.errs...)
 	}
+	order := map[string]int{}
+	for i, name := range p.config.files {
+		order[name] = i
+	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		x, y := a.(*acl.SyntaxError).Pos, b.(*acl.SyntaxError).Pos
+		return cmp.Or(cmp.Compare(order[x.File], order[y.File]), cmp.Compare(x.Line, y.Line))
+	})
 	return errors.Join(errs...)
 }
