@@ -91,6 +91,8 @@ func TestListsDecide(t *testing.T) {
 		{"a.example", "w.example", 0, answers{"a.example": "127.0.0.2\nx", "w.example": "127.0.0.255"}, "4 x", "so does the other code"},
 		{"a.example", "w.example", 0, answers{"a.example": "127.0.0.2\nx", "w.example": "fail"}, "4 x", "so does a failure"},
 		{"a.example*2", "w.example", 0, answers{"a.example": "127.0.0.2\nx", "w.example": "fail"}, "5 x", "not where it could change nothing"},
+		{"a.example", "w.example", 0, answers{"a.example": "127.0.0.2\nx"}, "5 x", "an allow list that does not have the client leaves none"},
+		{"w.example*-1 a.example b.example", "", 0, answers{"w.example": "fail", "a.example": "127.0.0.2\nx", "b.example": "127.0.0.2"}, "5 x", "more block lists remove a doubt"},
 		{"a.example b.example", "", 0, answers{"a.example": "fail", "b.example": "127.0.0.2\nx"}, "5 x", "a failed block list could not help either"},
 		{"z.example=127.0.0.2*2 z.example=127.0.0.3", "", 3, answers{"z.example": "127.0.0.2 127.0.0.3\nx"}, "5 x", "one list, two codes, two weights"},
 		{"A.Example.", "", 0, answers{"a.example": "127.0.0.2\nx"}, "5 x", "names in one spelling"},
@@ -231,6 +233,9 @@ func TestCheckFindsAThresholdOutOfReach(t *testing.T) {
 
 // anyAnswer draws what a list, a broken list or a hostile one may say.
 func anyAnswer(t *rapid.T, label string) acl.Answer {
+	if rapid.Bool().Draw(t, label+" lists it") {
+		return acl.Answer{Status: acl.Found, Text: "127.0.0.2\nreason"}
+	}
 	status := rapid.SampledFrom([]acl.Status{acl.Unknown, acl.Found, acl.Found, acl.Absent, acl.Failed}).Draw(t, label)
 	if status != acl.Found {
 		return acl.Answer{Status: status}
