@@ -2,8 +2,11 @@ package onlyfrom_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"doorward/acl"
 	"doorward/acl/onlyfrom"
@@ -101,6 +104,44 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The table answers as a list searched from one end to the other would.
+func TestDecidesAsASlowTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		addr := rapid.Custom(func(t *rapid.T) netip.Addr {
+			b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 128}), 4, 4).Draw(t, "octets")
+			return netip.AddrFrom4([4]byte(b))
+		})
+		prefix := rapid.Custom(func(t *rapid.T) netip.Prefix {
+			return netip.PrefixFrom(addr.Draw(t, "network"), rapid.IntRange(0, 32).Draw(t, "bits"))
+		})
+		twin := func(ps []netip.Prefix, a netip.Addr) bool {
+			return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a) })
+		}
+		only, no := rapid.SliceOfN(prefix, 0, 4).Draw(t, "only_from"), rapid.SliceOfN(prefix, 0, 2).Draw(t, "no_access")
+		a := addr.Draw(t, "client")
+		want := acl.Deny
+		if twin(only, a) && !twin(no, a) {
+			want = acl.Allow
+		}
+		d := onlyfrom.Access{Only: listOf(only), No: listOf(no)}.Decide(request(a.String(), ""))
+		if d.Verdict != want {
+			t.Errorf("%v: got %v, want %v", a, d.Verdict, want)
+		}
+	})
+}
+
+func listOf(ps []netip.Prefix) *onlyfrom.List {
+	var words []onlyfrom.Word
+	for _, p := range ps {
+		words = append(words, onlyfrom.Word{Text: p.String()})
+	}
+	l, err := onlyfrom.Parse(acl.Pos{}, words)
+	if err != nil {
+		panic(err)
+	}
+	return l
 }
 
 // An address that matches costs no look-up, and neither does a client who is

@@ -32,7 +32,7 @@ const (
 
 const (
 	change = set | add | remove
-	any_   = -1 // values
+	many   = -1 // values
 )
 
 // attributes is all of the language: xinetd.conf(5) as the program has it,
@@ -40,24 +40,24 @@ const (
 var attributes = map[string]*attribute{
 	"disable":     {where: inService, min: 1, max: 1, ops: set, set: setDisable},
 	"id":          {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.ID })},
-	"type":        {where: inService, min: 1, max: any_, ops: set, set: setType},
-	"flags":       {where: inService, max: any_, ops: set, set: setFlags},
+	"type":        {where: inService, min: 1, max: many, ops: set, set: setType},
+	"flags":       {where: inService, max: many, ops: set, set: setFlags},
 	"socket_type": {where: inService, min: 1, max: 1, ops: set, set: setSocketType},
 	"protocol":    {where: inService, min: 1, max: 1, ops: set, set: setProtocol},
 	"wait":        {where: inService, min: 1, max: 1, ops: set, set: setWait},
 	"port":        {where: inService, min: 1, max: 1, ops: set, set: setPort},
-	"bind":        {where: anywhere, min: 1, max: any_, ops: set, set: setBind},
-	"interface":   {where: anywhere, min: 1, max: any_, ops: set, set: setBind, is: "bind"},
+	"bind":        {where: anywhere, min: 1, max: many, ops: set, set: setBind},
+	"interface":   {where: anywhere, min: 1, max: many, ops: set, set: setBind, is: "bind"},
 	"v6only":      {where: anywhere, min: 1, max: 1, ops: set, set: boolean(func(s *Service) *bool { return &s.v6only })},
 
 	"user":        {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.user })},
 	"group":       {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.group })},
 	"groups":      {where: anywhere, min: 1, max: 1, ops: set, set: boolean(func(s *Service) *bool { return &s.Groups })},
 	"server":      {where: inService, min: 1, max: 1, ops: set, set: setServer},
-	"server_args": {where: inService, max: any_, ops: set, set: setServerArgs, literal: true},
+	"server_args": {where: inService, max: many, ops: set, set: setServerArgs, literal: true},
 	"libwrap":     {where: inService, min: 1, max: 1, ops: set, set: text(func(s *Service) *string { return &s.libwrap })},
-	"env":         {where: inService, max: any_, ops: set | add, set: setEnv},
-	"passenv":     {where: anywhere, max: any_, ops: change, set: setPassEnv},
+	"env":         {where: inService, max: many, ops: set | add, set: setEnv},
+	"passenv":     {where: anywhere, max: many, ops: change, set: setPassEnv},
 	"umask":       {where: anywhere, min: 1, max: 1, ops: set, set: setUmask},
 	"nice":        {where: inService, min: 1, max: 1, ops: set, set: setNice},
 
@@ -68,9 +68,9 @@ var attributes = map[string]*attribute{
 	"rlimit_rss":   {where: inService, min: 1, max: 1, ops: set, set: rlimit("rss")},
 	"rlimit_stack": {where: inService, min: 1, max: 1, ops: set, set: rlimit("stack")},
 
-	"only_from":    {where: anywhere, max: any_, ops: change, set: list(func(s *Service) **words { return &s.onlyFrom })},
-	"no_access":    {where: anywhere, max: any_, ops: change, set: list(func(s *Service) **words { return &s.noAccess })},
-	"access_times": {where: inService, min: 1, max: any_, ops: set, set: setAccessTimes, later: true},
+	"only_from":    {where: anywhere, max: many, ops: change, set: list(func(s *Service) **words { return &s.onlyFrom })},
+	"no_access":    {where: anywhere, max: many, ops: change, set: list(func(s *Service) **words { return &s.noAccess })},
+	"access_times": {where: inService, min: 1, max: many, ops: set, set: setAccessTimes, later: true},
 	"instances":    {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.Instances })},
 	"per_source":   {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.PerSource })},
 	"cps":          {where: anywhere, min: 2, max: 2, ops: set, set: setCPS, later: true},
@@ -83,20 +83,20 @@ var attributes = map[string]*attribute{
 	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect, later: true},
 
 	"log_type":       {where: anywhere, min: 1, max: 4, ops: set, set: setLogType},
-	"log_on_success": {where: anywhere, max: any_, ops: change, set: logged("PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},
-	"log_on_failure": {where: anywhere, max: any_, ops: change, set: logged("HOST", "USERID", "ATTEMPT")},
+	"log_on_success": {where: anywhere, max: many, ops: change, set: logged("PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},
+	"log_on_failure": {where: anywhere, max: many, ops: change, set: logged("HOST", "USERID", "ATTEMPT")},
 
-	"enabled":  {where: inDefaults, max: any_, ops: change, set: nothing},
-	"disabled": {where: inDefaults, max: any_, ops: change, set: nothing},
+	"enabled":  {where: inDefaults, max: many, ops: change, set: nothing},
+	"disabled": {where: inDefaults, max: many, ops: change, set: nothing},
 
 	"rpc_version": {where: inService, min: 1, max: 1, ops: set, set: refused(errRPC)},
 	"rpc_number":  {where: inService, min: 1, max: 1, ops: set, set: refused(errRPC)},
 	"mdns":        {where: anywhere, min: 1, max: 1, ops: set, set: ignored("for macOS only, nobody is told of the service")},
 
-	"rules":       {where: anywhere, max: any_, ops: change, set: setRules},
-	"relay_from":  {where: anywhere, max: any_, ops: change, set: setRelayFrom},
+	"rules":       {where: anywhere, max: many, ops: change, set: setRules},
+	"relay_from":  {where: anywhere, max: many, ops: change, set: setRelayFrom},
 	"relayclient": {where: anywhere, max: 1, ops: set, set: setRelayClient},
-	"lookup":      {where: anywhere, max: any_, ops: change, set: setLookup},
+	"lookup":      {where: anywhere, max: many, ops: change, set: setLookup},
 	"stderr":      {where: anywhere, min: 1, max: 1, ops: set, set: setStderr},
 }
 

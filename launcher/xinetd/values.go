@@ -118,7 +118,7 @@ var flags = map[string]Flags{
 }
 
 // laterFlags are those doorward does not act on yet.
-const laterFlags = NoDelay | KeepAlive | IDOnly | Sensor
+const laterFlags = IDOnly | Sensor
 
 func setFlags(s *Service, l *line) {
 	for _, v := range l.values {
