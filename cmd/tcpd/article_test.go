@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"doorward/cmd/internal/netbox"
@@ -63,9 +64,14 @@ func TestCompareArticle(t *testing.T) {
 	for _, l := range lines {
 		cases = append(cases, article(l.name, fmt.Sprintf(xinetdConf, l.user, l.flags, l.args), l.client))
 	}
-	tcpEnv := netbox.Program{Path: "/srv/cf/bin/tcp-env", Package: "doorward/cmd/tcp-env"}
-	originals := replay(t, cases, tcpEnv, netbox.Program{Path: "/usr/sbin/tcpd", File: "/usr/sbin/tcpd"})
-	ours := replay(t, cases, tcpEnv, netbox.Program{Path: "/usr/sbin/tcpd", Package: "doorward/cmd/tcpd"})
+	var originals, ours []*record.Result
+	var wg sync.WaitGroup
+	wg.Go(func() { originals = replay(t, cases, netbox.Program{Path: "/usr/sbin/tcpd", File: "/usr/sbin/tcpd"}) })
+	wg.Go(func() { ours = replay(t, cases, netbox.Program{Path: "/usr/sbin/tcpd", Package: "doorward/cmd/tcpd"}) })
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
 	for i, c := range cases {
 		t.Run(c.ID, func(t *testing.T) { compareDaemons(t, originals[i], ours[i]) })
 	}
@@ -85,17 +91,22 @@ func article(name, conf, client string) *record.Case {
 	}
 }
 
-func replay(t *testing.T, cases []*record.Case, programs ...netbox.Program) []*record.Result {
-	t.Helper()
-	built, err := netbox.Build(t.TempDir(), append(programs,
-		netbox.Program{Path: "/usr/sbin/xinetd", File: "/usr/sbin/xinetd"},
-		netbox.Program{Path: "/srv/cf/bin/qmail-smtpd", File: "/bin/cat"}))
+// replay plays the cases with that tcpd. Its errors fail the test; there are no
+// results then.
+func replay(t *testing.T, cases []*record.Case, tcpd netbox.Program) []*record.Result {
+	programs, err := netbox.Build(t.TempDir(), []netbox.Program{
+		tcpd,
+		{Path: "/srv/cf/bin/tcp-env", Package: "doorward/cmd/tcp-env"},
+		{Path: "/usr/sbin/xinetd", File: "/usr/sbin/xinetd"},
+		{Path: "/srv/cf/bin/qmail-smtpd", File: "/bin/cat"},
+	})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return nil
 	}
-	results, err := netbox.ReplayAll(built, cases)
+	results, err := netbox.ReplayAll(programs, cases)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return results
 }

@@ -18,5 +18,6 @@ func TestCompareConnections(t *testing.T) {
 		Ours:      []netbox.Program{{Path: "/usr/sbin/tcpd", Package: "doorward/cmd/tcpd"}, tcpEnv},
 		Originals: []netbox.Program{{Path: "/usr/sbin/tcpd", File: "/usr/sbin/tcpd"}, tcpEnv},
 		Designs:   netbox.TCPD,
+		Company:   netbox.TCPEnv,
 	}.Run(t)
 }

@@ -28,7 +28,8 @@ type Corpus struct {
 	Name      string // "e2e_tcpd": the file without its ending
 	Ours      []Program
 	Originals []Program // what Debian installs; empty if it ships none
-	Designs   []Design
+	Designs   []Design  // of ours
+	Company   []Design  // of those of ours that the originals are run with
 }
 
 // A Design is one intended difference. Expect changes what is recorded into
@@ -62,7 +63,7 @@ func (corpus Corpus) Run(t TB) {
 	cases := corpus.cases(t)
 	programs, designs, who := corpus.Ours, corpus.Designs, ""
 	if os.Getenv("DOORWARD_ORIGINALS") == "1" {
-		programs, designs, who = corpus.Originals, nil, " (originals)"
+		programs, designs, who = corpus.Originals, corpus.Company, " (originals)"
 		skipMissing(t, programs)
 	}
 	built, err := Build(t.TempDir(), append(slices.Clone(programs), identd()...))

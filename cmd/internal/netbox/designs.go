@@ -127,5 +127,3 @@ func setEnd(env map[string]string, end, addr string, zone *record.Zone) {
 		env["TCP"+end+"HOST"] = strings.ToLower(fmt.Sprint(names[0]))
 	}
 }
-
-var TCPD []Design

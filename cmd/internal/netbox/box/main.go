@@ -17,10 +17,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"syscall"
 
 	"doorward/cmd/internal/netbox/record"
 
@@ -42,7 +44,7 @@ func box(install []string, in io.Reader, out io.Writer) error {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
 	}
-	if err := unix.Setgroups(nil); err != nil {
+	if err := errors.Join(unix.Setgroups(nil), usualLimit()); err != nil {
 		return err
 	}
 	w, err := newWorld(install)
@@ -61,4 +63,16 @@ func box(install []string, in io.Reader, out io.Writer) error {
 		}
 	}
 	return requests.Err()
+}
+
+// usualLimit sets the soft limit of descriptors to what systems usually have.
+// A program in Go raises its own to the hard limit; if a daemon then gets the
+// raised one, select(2) can fail in it, and the difference shows.
+func usualLimit() error {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return err
+	}
+	l.Cur = min(1024, l.Max)
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
 }

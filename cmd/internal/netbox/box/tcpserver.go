@@ -64,6 +64,9 @@ func (w *world) visitAll(ctx context.Context, c *record.Case, r *record.Result, 
 	if err := awaitStart(ctx, c.Server.Port, ended); err != nil {
 		return nil // what it said and its exit status are in the result
 	}
+	if c.Program.File != "" {
+		return lookAt(ctx, c, r)
+	}
 	for n := range max(c.Connections, 1) {
 		if n > 0 {
 			other, _, err := takeDump(r.Received)

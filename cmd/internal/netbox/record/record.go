@@ -26,7 +26,7 @@ type Case struct {
 
 	// The server: a program started for the connection, or the arguments of
 	// tcpserver, which accepts for itself. A real xinetd reads
-	// /etc/xinetd.conf, and the program is the daemon to look at.
+	// /etc/xinetd.conf. Of both, the program is the daemon to look at.
 	Program     Program           `json:"program"`
 	Args        []string          `json:"args,omitempty"`
 	Env         map[string]string `json:"env"`
@@ -146,7 +146,7 @@ type Result struct {
 	Stdout   string
 	Others   []string // what the connections before the last one received
 	Dump     *Dump
-	Seen     *Seen // of kind "xinetd" only
+	Seen     *Seen // of the daemon to look at
 }
 
 // Outcome names what became of the connection, as the corpus does.
