@@ -182,7 +182,8 @@ func TestSMTPEndsInTime(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, client := net.Pipe()
-				go tt.client(client)
+				gone := make(chan bool)
+				go func() { tt.client(client); close(gone) }()
 				start := time.Now()
 				err := reject.SMTP(server, no, reject.Options{Timeout: tt.timeout})
 				if took := time.Since(start); took != tt.want || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -190,6 +191,7 @@ func TestSMTPEndsInTime(t *testing.T) {
 				}
 				server.Close()
 				client.Close()
+				<-gone
 			})
 		})
 	}
