@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -116,17 +118,12 @@ func ask(ctx context.Context, servers []netip.AddrPort, timeouts []time.Duration
 	return Records{}, err
 }
 
-// Candidates calls yield with the fully qualified names that a name may be
-// short for, in the order they are to be tried (resolv.conf(5), ndots).
-func (r *Resolver) Candidates(name string) func(yield func(string) bool) {
-	ndots, dots := max(r.Ndots, 1), 0
-	for _, c := range []byte(name) {
-		if c == '.' {
-			dots++
-		}
-	}
+// Candidates are the fully qualified names that a name may be short for, in
+// the order they are to be tried (resolv.conf(5), ndots).
+func (r *Resolver) Candidates(name string) iter.Seq[string] {
+	asIs := strings.Count(name, ".") >= max(r.Ndots, 1)
 	return func(yield func(string) bool) {
-		if dots >= ndots && !yield(name) {
+		if asIs && !yield(name) {
 			return
 		}
 		for _, domain := range r.Search {
@@ -134,7 +131,7 @@ func (r *Resolver) Candidates(name string) func(yield func(string) bool) {
 				return
 			}
 		}
-		if dots < ndots {
+		if !asIs {
 			yield(name)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -152,7 +151,7 @@ func addrsFrom(ctx context.Context, r *Resolver, name string, v4 bool) (string, 
 		typ = dnsmessage.TypeA
 	}
 	err := error(ErrAbsent)
-	for _, full := range slices.Collect(r.Candidates(name)) {
+	for full := range r.Candidates(name) {
 		var rec Records
 		rec, err = r.Lookup(ctx, full, typ)
 		if err == nil && !hostName(rec.Name) {
