@@ -39,8 +39,10 @@ func cutRange(address string) (rg numbers, ok bool, err error) {
 	return rg, true, nil
 }
 
-// number reads decimal digits and nothing else.
+// number reads decimal digits and nothing else. What comes after a zero byte is
+// lost, because tcprules(1) reads a C string.
 func number(s string) (n uint64, ok bool) {
+	s, _, _ = strings.Cut(s, "\x00")
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return 0, false

@@ -149,6 +149,7 @@ func TestCompareTcprulesOddTexts(t *testing.T) {
 		"1.2.3.4:allow,A=\x00x\x00,B=\xffy\xff\n",
 		"1.2.3.4:allow,A=\"x\x00+B=y\"\n",
 		"1.2.3.4:deny\x00\n",
+		"1.2.3.4\x00x-5\x006.7:deny\n",
 		"\x00:allow\n:deny\n",
 		strings.Repeat(":deny\n", 3000),
 		strings.Repeat("1.2.3.0-255:deny\n", 20),
