@@ -4,10 +4,7 @@ package main_test
 
 import (
 	"fmt"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -130,21 +127,5 @@ func compareDaemons(t *testing.T, original, ours *record.Result) {
 	for _, d := range record.CompareSeen(original.Seen, ours.Seen) {
 		t.Error(d)
 	}
-	t.Logf("compared: %s", describe(ours.Seen))
-}
-
-func describe(s *record.Seen) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "argv %q, directory %s, leads %s, nice %d", s.Argv, s.Directory, s.Leads, s.Nice)
-	for _, n := range slices.Sorted(maps.Keys(s.Env)) {
-		fmt.Fprintf(&b, "\n\t%s=%s", n, s.Env[n])
-	}
-	for _, d := range s.Descriptors {
-		fmt.Fprintf(&b, "\n\tdescriptor %s", d)
-	}
-	for _, n := range slices.Sorted(maps.Keys(s.Status)) {
-		fmt.Fprintf(&b, "\n\t%s: %s", n, s.Status[n])
-	}
-	fmt.Fprintf(&b, "\n\tand %d resource limits", len(s.Limits))
-	return b.String()
+	t.Logf("compared: %v", ours.Seen)
 }

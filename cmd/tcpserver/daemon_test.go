@@ -36,7 +36,7 @@ func TestCompareDaemon(t *testing.T) {
 	if ours.Leads != "session and group" {
 		t.Errorf("leads %s", ours.Leads)
 	}
-	t.Logf("compared: %+v", *ours)
+	t.Logf("compared: %v", ours)
 }
 
 func look(t *testing.T, c *record.Case, tcpserver netbox.Program) *record.Seen {

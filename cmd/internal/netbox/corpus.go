@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"doorward/cmd/internal/netbox/record"
+
+	"golang.org/x/sys/unix"
 )
 
 // TB is the part of a testing.TB that a [Corpus] needs.
@@ -51,7 +53,16 @@ func Skip(t TB) {
 		t.Skip("needs DOORWARD_COMPARE=1")
 	case os.Getuid() != 0:
 		t.Skip("needs root")
+	case !mayMakeNamespaces():
+		t.Skip("needs CAP_SYS_ADMIN, as root has it outside of a container")
 	}
+}
+
+func mayMakeNamespaces() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	err := unix.Capget(&header, &data[0])
+	return err == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
 // Run replays the corpus, in the directory DOORWARD_CONFORMANCE if that is

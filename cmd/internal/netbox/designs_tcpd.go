@@ -17,6 +17,7 @@ import (
 var TCPD = []Design{
 	{"USER-OPT", "user and group take effect; the original checks the names and stays root", becomeUser},
 	{"ACLEXEC", "a failed aclexec keeps the client out; in the original it only voids the rule", refuseFailed},
+	{"ACLEXEC", "a failed aclexec keeps the client out; in the original allow after it does not care", refuseIgnored},
 	{"ACLEXEC", "the descriptors of aclexec are /dev/null; in the original its output goes to the client", keepOutput},
 	{"NONL LONGLINE", "a last line without newline, or a long one, counts as written; in the original the rest of the table is lost", grantAsWritten},
 	{"WILD-NUMERIC", "a numeric wildcard is about addresses; in the original a name can match it", refuseNumericName},
@@ -77,6 +78,19 @@ func refuseFailed(c *record.Case, e *record.Expect) bool {
 	e.Syslog = append(before, e.Syslog...)
 	return true
 }
+
+// refuseIgnored is refuseFailed for a rule that ends in allow, of which the
+// original does not even log that the command failed.
+func refuseIgnored(c *record.Case, e *record.Expect) bool {
+	if !ignoredResult.MatchString(tables(c)) || e.Argv == nil {
+		return false
+	}
+	refuseClient(c, e)
+	e.Syslog = slices.Insert(e.Syslog, 0, [2]string{"daemon.info", daemonName(c) + "[PID]: aclexec returned 1"})
+	return true
+}
+
+var ignoredResult = regexp.MustCompile(`(?i):\s*aclexec[^:\n]*:\s*allow\s*(?:\n|$)`)
 
 // keepOutput takes what aclexec printed away from the client.
 func keepOutput(c *record.Case, e *record.Expect) bool {

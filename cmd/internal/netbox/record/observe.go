@@ -1,5 +1,12 @@
 package record
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
 // A Seen is what /proc shows of a running daemon that does nothing but wait
 // for its client. Unlike a [Dump] it is not the daemon's own word, and it has
 // the signals, which a program in Go cannot report of itself.
@@ -27,4 +34,21 @@ func CompareSeen(want, got *Seen) []Diff {
 	d.add("directory", want.Directory, got.Directory)
 	d.add("leads", want.Leads, got.Leads)
 	return d
+}
+
+// String lists what is compared, a line for each.
+func (s *Seen) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "argv %q, directory %s, leads %s, nice %d", s.Argv, s.Directory, s.Leads, s.Nice)
+	for _, n := range slices.Sorted(maps.Keys(s.Env)) {
+		fmt.Fprintf(&b, "\n\t%s=%s", n, s.Env[n])
+	}
+	for _, d := range s.Descriptors {
+		fmt.Fprintf(&b, "\n\tdescriptor %s", d)
+	}
+	for _, n := range slices.Sorted(maps.Keys(s.Status)) {
+		fmt.Fprintf(&b, "\n\t%s: %s", n, s.Status[n])
+	}
+	fmt.Fprintf(&b, "\n\tand %d resource limits, Max open files: %s", len(s.Limits), s.Limits["Max open files"])
+	return b.String()
 }
