@@ -68,8 +68,12 @@ type Lists struct {
 	Temporary bool     // refuse for now (4xx) rather than for good (5xx)
 }
 
-// Check returns an error if no client could ever be refused.
+// Check returns an error if no client could ever be refused, or if the
+// threshold is below 1.
 func (l *Lists) Check() error {
+	if l.Threshold < 0 {
+		return fmt.Errorf("threshold %d is below 1", l.Threshold)
+	}
 	sum := 0
 	for i := range l.Zones {
 		sum += max(l.Zones[i].Weight, 0)
@@ -199,7 +203,7 @@ func (t *tally) add(z *Zone, a acl.Answer) {
 	switch {
 	case o.Listed:
 		t.hit(z, o)
-	case a.Status == acl.Absent || o.Heard:
+	case o.Heard:
 		return // not listed, and we know it
 	default:
 		t.doubt += min(z.Weight, 0)

@@ -224,8 +224,8 @@ func TestRBLSMTPDIsLeftToTheDaemonByTagAndLog(t *testing.T) {
 
 func TestCheckFindsAThresholdOutOfReach(t *testing.T) {
 	l := lists(t, "a.example b.example*2", "w.example*5")
-	for l.Threshold = range 5 {
-		if err := l.Check(); (err == nil) != (l.Threshold <= 3) {
+	for l.Threshold = -1; l.Threshold < 6; l.Threshold++ {
+		if err := l.Check(); (err == nil) != (l.Threshold >= 0 && l.Threshold <= 3) {
 			t.Errorf("threshold %d: %v", l.Threshold, err)
 		}
 	}
