@@ -23,6 +23,7 @@ func (p *Program) Exec(env []string) error {
 	if err := p.become(); err != nil {
 		return err
 	}
+	ignoreCaught()
 	return p.fail("execve", syscall.Exec(p.Path, p.argv(), env))
 }
 

@@ -40,6 +40,7 @@ var programs = map[string]func(){
 	"nogroups":  nogroups,
 	"nogroups2": nogroups2,
 	"lowlimit":  lowlimit,
+	"nohup":     nohup,
 	"noclone3":  noclone3,
 	"forbidden": forbidden,
 }
@@ -64,6 +65,14 @@ func ignore() {
 		fmt.Println(name, err)
 		fmt.Print(out)
 	}
+}
+
+// nohup becomes a program where SIGHUP was ignored, after a command of spawn.
+func nohup() {
+	signal.Ignore(syscall.SIGHUP)
+	h := Handover{Program: Program{Path: "/bin/cat", Argv: []string{"cat", "/proc/self/status"}}}
+	fmt.Println(h.spawn("exit 0", nil), h.Warnings)
+	fmt.Println(h.Program.Exec(nil))
 }
 
 // nogroups tries to start children that change users, without the capability

@@ -130,11 +130,11 @@ func (h *Handover) nice(value string, _ []string) error {
 		h.Program.Nice += 10
 		return nil
 	}
-	n, err := strconv.ParseInt(value, 10, 16)
+	n, err := strconv.ParseInt(value, 10, 32)
 	if err != nil {
 		return badValue(value, err)
 	}
-	h.Program.Nice += int(n)
+	h.Program.Nice += max(-40, min(int(n), 40)) // all there is, from one end to the other
 	return nil
 }
 
@@ -198,9 +198,9 @@ func (h *Handover) twist(command string, _ []string) error {
 }
 
 // number reads a number from 0 to most.
-func number(s string, base int, most int) (int, error) {
-	n, err := strconv.ParseUint(s, base, 31)
-	if err == nil && n > uint64(most) {
+func number(s string, base, most int) (int, error) {
+	n, err := strconv.ParseInt(s, base, 32)
+	if err == nil && (n < 0 || n > int64(most)) {
 		err = strconv.ErrRange
 	}
 	return int(n), badValue(s, err)

@@ -52,7 +52,7 @@ func TestOptionsChangeTheProgram(t *testing.T) {
 	if err := h.Apply(only(
 		acl.Option{Key: "umask", Value: "027"},
 		acl.Option{Key: "nice"},
-		acl.Option{Key: "nice", Value: "2"},
+		acl.Option{Key: "nice", Value: "+2"},
 		acl.Option{Key: "severity", Value: "mail.info"},
 		acl.Option{Key: "rfc931", Value: "5"},
 		acl.Option{Key: "allow"},

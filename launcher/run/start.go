@@ -3,6 +3,7 @@ package run
 import (
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -62,9 +63,15 @@ func (p *Program) startOn(fds [3]int, env []string) (*Child, error) {
 	return newChild(pid, pidfd), nil
 }
 
-// dropped takes the signals that this process ignores; nobody reads it, and
-// package signal drops what does not fit.
-var dropped = make(chan os.Signal, 1)
+// ignored are the signals that this process ignored, and now catches. Nobody
+// reads dropped, and package signal drops what does not fit.
+var (
+	dropped = make(chan os.Signal, 1)
+	ignored struct {
+		sync.Mutex
+		signals []os.Signal
+	}
+)
 
 // catchIgnored replaces "ignored" by "caught and dropped": the difference
 // shows only in children, where a caught signal is at its default again. Once
@@ -72,8 +79,21 @@ var dropped = make(chan os.Signal, 1)
 func catchIgnored() {
 	for s := syscall.Signal(1); s <= 64; s++ {
 		if signal.Ignored(s) {
+			ignored.Lock()
 			signal.Notify(dropped, s)
+			ignored.signals = append(ignored.signals, s)
+			ignored.Unlock()
 		}
+	}
+}
+
+// ignoreCaught takes catchIgnored back, for a program that takes the place of
+// this process.
+func ignoreCaught() {
+	ignored.Lock()
+	defer ignored.Unlock()
+	if len(ignored.signals) > 0 { // none would mean all
+		signal.Ignore(ignored.signals...)
 	}
 }
 

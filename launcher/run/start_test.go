@@ -214,3 +214,7 @@ func TestPlainWayWhereClone3IsForbidden(t *testing.T) {
 		t.Errorf("got %q, want two programs started without clone3", out)
 	}
 }
+
+func TestExecPassesOnWhatWasIgnored(t *testing.T) {
+	holds(t, asProgram(t, "nohup"), "SigIgn:\t0000000000000001", "SigBlk:\t0000000000000000")
+}

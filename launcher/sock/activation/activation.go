@@ -14,7 +14,6 @@ package activation
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"sort"
 
@@ -54,10 +53,7 @@ func Take() (Sockets, error) {
 			errs = append(errs, err)
 		}
 	}
-	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && err != unix.ENOSYS {
-		errs = append(errs, os.NewSyscallError("close_range", err))
-	}
-	return s, errors.Join(errs...)
+	return s, errors.Join(append(errs, sock.KeepInherited())...)
 }
 
 // add takes f over. It works on a copy of the descriptor, since f is not in
