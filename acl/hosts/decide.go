@@ -69,17 +69,29 @@ func (t *Rules) first(s *subject, v acl.Verdict, trace *Trace) *rule {
 		return nil
 	case trace != nil:
 		return t.traced(s, v, trace)
-	case t.index == nil || !indexable(s):
+	case !indexable(s) || !t.indexed():
 		return t.scan(s, v)
 	}
-	var c candidates
-	c.start(t.index, s)
-	for n, ok := c.next(); ok; n, ok = c.next() {
+	var buf [16]int32 // rules that overlap at one address are few
+	c := t.index.candidates(s, buf[:0])
+	for n, ok := c.next(s); ok; n, ok = c.next(s) {
 		if ru := &t.rules[n]; t.matches(ru, s, v) {
 			return ru
 		}
 	}
 	return nil
+}
+
+// indexed reports whether there is an index, and makes one for the second
+// question. Making it takes longer than looking at every rule once, and tcpd
+// asks no second one.
+func (t *Rules) indexed() bool {
+	if t.compat.plain || !t.asked.Load() {
+		t.asked.Store(true)
+		return false
+	}
+	t.indexing.Do(func() { t.index = newIndex(t.rules) })
+	return true
 }
 
 // scan looks at one rule after the other. It is what the index must agree with.

@@ -36,6 +36,9 @@
 package hosts
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"doorward/acl"
 )
 
@@ -47,15 +50,18 @@ type Rules struct {
 	broken   *acl.SyntaxError // why the table ends before its text does; nil if it does not
 	files    []string
 	warnings []*Warning
-	index    *index // nil: rules are looked at one by one
 	compat   compat
+
+	asked    atomic.Bool // a question has been asked
+	indexing sync.Once
+	index    *index // once there has been a second one
 }
 
 // A rule is one logical line.
 type rule struct {
 	line    int // the last of its physical lines
-	daemons list[*daemonToken]
-	clients list[*clientToken]
+	daemons list
+	clients list
 	options []option
 	ending  ending
 }

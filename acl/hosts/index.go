@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -72,25 +73,26 @@ func (x *index) section(daemon string) *section {
 }
 
 // plainDaemons returns the names in a list that is nothing but names.
-func plainDaemons(l list[*daemonToken]) (names []string, plain bool) {
+func plainDaemons(l list) (names []string, plain bool) {
 	if len(l) != 1 {
 		return nil, false
 	}
-	for _, t := range l[0] {
-		if t.isPort || t.host != nil || t.word.op != equal {
+	for i := range l[0] {
+		t := &l[0][i]
+		if t.isPort || t.bound || t.who.op != equal {
 			return nil, false
 		}
-		if !slices.Contains(names, t.word.text) {
-			names = append(names, t.word.text)
+		if !slices.Contains(names, t.who.text) {
+			names = append(names, t.who.text)
 		}
 	}
 	return names, true
 }
 
 // asksServer reports whether evaluating a daemon list may ask for a name.
-func asksServer(l list[*daemonToken]) bool {
+func asksServer(l list) bool {
 	for _, group := range l {
-		if slices.ContainsFunc(group, func(t *daemonToken) bool { return t.host != nil }) {
+		if slices.ContainsFunc(group, func(t token) bool { return t.bound }) {
 			return true
 		}
 	}
@@ -100,8 +102,8 @@ func asksServer(l list[*daemonToken]) bool {
 // add puts rule n where its client list belongs.
 func (sec *section) add(ru *rule, n int32, always bool) {
 	var e entry
-	for _, t := range ru.clients[0] {
-		e.add(&t.host)
+	for i := range ru.clients[0] {
+		e.add(&ru.clients[0][i].host)
 	}
 	if always || e.other {
 		sec.always = append(sec.always, n)
@@ -158,7 +160,7 @@ func (e *entry) add(p *pattern) {
 // has a colon or nothing but digits and dots.
 func (e *entry) addText(p *pattern) {
 	switch {
-	case p.word.op == bracketed && p.word.addr.IsValid() && !p.word.addr.Is4In6():
+	case p.word.op == bracketed && p.word.addr != nil && !p.word.addr.Is4In6():
 		e.nets = append(e.nets, netip.PrefixFrom(p.word.addr.WithZone(""), 128))
 		e.asks = true
 	case p.named && (p.word.op == equal || p.word.op == suffix) && !strings.ContainsAny(p.text, ":%"):
@@ -206,72 +208,66 @@ func indexable(s *subject) bool {
 // candidates are the numbers of rules that a request must be compared with, in
 // order.
 type candidates struct {
-	s        *subject
 	sections [2]*section
-	heads    [6][]int32 // ascending; nets, always and asking or named of both
+	heads    [6][]int32 // ascending; see byNet, of both sections
+	at       [6]int     // where in heads we are
 	last     int32      // the number returned last
 	named    bool       // the name is known, and heads has the rules for it
-	buf      [16]int32
 }
 
 // The heads of a section.
 const (
 	byNet = iota
 	byAlways
-	byName
+	byName // at first those that ask for the name, then those that it fits
 	heads
 )
 
-// start looks the client's address up.
-func (c *candidates) start(x *index, s *subject) {
-	c.s, c.last = s, -1
-	c.sections = [2]*section{x.daemons[s.daemon], x.rest}
-	buf := c.buf[:0]
+// candidates looks the client's address up. The numbers it finds go to buf. (That
+// and the s of next could be fields, but then all would live on the heap.)
+func (x *index) candidates(s *subject, buf []int32) candidates {
+	c := candidates{sections: [2]*section{x.daemons[s.daemon], x.rest}, last: -1}
 	for i, sec := range c.sections {
 		if sec == nil {
 			continue
 		}
-		h := c.heads[i*heads : (i+1)*heads]
 		if sec.nets != nil {
 			found := len(buf)
 			buf = sec.nets.Covering(buf, s.client.addr)
 			slices.Sort(buf[found:])
-			h[byNet] = buf[found:len(buf):len(buf)]
+			c.heads[i*heads+byNet] = buf[found:len(buf):len(buf)]
 		}
-		h[byAlways], h[byName] = sec.always, sec.asking
+		c.heads[i*heads+byAlways], c.heads[i*heads+byName] = sec.always, sec.asking
 	}
+	return c
 }
 
 // next returns the number of the next rule. When a name has become known since,
 // it goes on with the rules for that name instead of those that would ask.
-func (c *candidates) next() (n int32, ok bool) {
+func (c *candidates) next(s *subject) (n int32, ok bool) {
 	if !c.named {
-		if _, c.named = c.s.r.Known(acl.Name, ""); c.named {
-			c.byName()
+		if _, c.named = s.r.Known(acl.Name, ""); c.named {
+			c.useName(s.client.name())
 		}
 	}
-	least := -1
-	for i := range c.heads {
-		for len(c.heads[i]) > 0 && c.heads[i][0] <= c.last {
-			c.heads[i] = c.heads[i][1:]
+	least := int32(math.MaxInt32)
+	for i, h := range c.heads {
+		for c.at[i] < len(h) && h[c.at[i]] <= c.last {
+			c.at[i]++
 		}
-		if h := c.heads[i]; len(h) > 0 && (least < 0 || h[0] < c.heads[least][0]) {
-			least = i
+		if c.at[i] < len(h) {
+			least = min(least, h[c.at[i]])
 		}
 	}
-	if least < 0 {
-		return 0, false
-	}
-	c.last = c.heads[least][0]
-	return c.last, true
+	c.last = least
+	return least, least < math.MaxInt32
 }
 
-// byName replaces the rules that ask for the name by those that it fits.
-func (c *candidates) byName() {
-	name := c.s.client.name()
+// useName replaces the rules that ask for the name by those that it fits.
+func (c *candidates) useName(name string) {
 	for i, sec := range c.sections {
 		if sec != nil {
-			c.heads[i*heads+byName] = sec.byName(name)
+			c.heads[i*heads+byName], c.at[i*heads+byName] = sec.byName(name), 0
 		}
 	}
 }

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -83,7 +84,11 @@ func (r *reader) piece() (text string, size int, more bool) {
 // are counted, not paired: "[[" hides everything after it.
 func cutField(s string, sep byte) (before, after string, found bool) {
 	if strings.IndexByte(s, '[') < 0 && strings.IndexByte(s, ']') < 0 {
-		return strings.Cut(s, string(sep))
+		i := strings.IndexByte(s, sep)
+		if i < 0 {
+			return s, "", false
+		}
+		return s[:i], s[i+1:], true
 	}
 	depth := 0
 	for i := range len(s) {
@@ -117,6 +122,27 @@ func words(s string, yield func(string)) {
 	if start >= 0 {
 		yield(s[start:])
 	}
+}
+
+// fold reports whether s is word, which is in lower case, in whatever case.
+func fold(s, word string) bool {
+	if len(s) != len(word) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func foldAny(s string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return fold(s, w) })
 }
 
 // lower is strings.ToLower for ASCII alone, as strcasecmp(3) has it: the Kelvin

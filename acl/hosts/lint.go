@@ -48,7 +48,10 @@ var (
 
 // lintLine looks at a logical line before it is taken apart.
 func (c *compiler) lintLine(text string) {
-	indented := strings.TrimLeft(text, " \t")
+	indented := text
+	if text != "" && blank(text[0]) {
+		indented = strings.TrimLeft(text, " \t")
+	}
 	switch {
 	case strings.HasPrefix(text, "#") && c.joined:
 		c.warn("COMMENT-CONT", text, "a comment that ends in a backslash swallows the next line")
@@ -73,8 +76,10 @@ func (c *compiler) lintRule(ru *rule, clients string) {
 	if n := len(ru.clients); len(ru.clients[n-1]) == 0 {
 		c.warn("EMPTY", clients, "client list is empty or ends in EXCEPT")
 	}
-	if w := lastWord(clients); ru.options != nil && looksIPv6(w, ru.options[0].key) {
-		c.bad(w+":"+ru.options[0].key, errBareIPv6)
+	if ru.options != nil && ru.options[0].word == nil {
+		if w := lastWord(clients); looksIPv6(w, ru.options[0].key) {
+			c.bad(w+":"+ru.options[0].key, errBareIPv6)
+		}
 	}
 }
 
@@ -105,41 +110,34 @@ func (c *compiler) lintOptions(ru *rule) {
 	}
 }
 
-func (c *compiler) lintDaemon(t *daemonToken) {
+func (c *compiler) lintDaemon(t *token) {
 	name, _, _ := strings.Cut(t.text, "@")
-	switch l := lower(t.text); {
+	switch {
 	case t.text[0] == '@':
 		c.warn("DAEMON", t.text, `daemon name begins with "@": netgroups are for hosts`)
 	case t.text[0] == '/':
 		c.warn("DAEMON", t.text, `daemon name begins with "/": pattern files are for hosts`)
-	case l == "local" || l == "unknown" || l == "paranoid" || l == "fail":
+	case foldAny(t.text, "local", "unknown", "paranoid", "fail"):
 		c.warn("RESERVED", t.text, "daemon name may be reserved word")
 	case t.text[0] == '.':
 		c.warn("DAEMON", t.text, "daemon name begins with dot: it matches the ends of names")
 	case strings.HasSuffix(name, "."):
 		c.warn("DAEMON", t.text, "daemon name ends in dot: it matches the beginnings of names")
 	}
-	if t.host != nil {
-		c.lintPattern(t.host)
+	if t.bound {
+		c.lintPattern(&t.host)
 	}
 }
 
-func (c *compiler) lintClient(t *clientToken) {
-	if t.user != nil {
-		c.lintUser(t)
-	}
-	c.lintPattern(&t.host)
-}
-
-func (c *compiler) lintUser(t *clientToken) {
+func (c *compiler) lintUser(t *token) {
 	user, _, _ := strings.Cut(t.text[1:], "@")
-	user = t.text[:1] + user
-	switch l := lower(user); {
+	user = t.text[:1+len(user)]
+	switch {
 	case user[0] == '@':
 		c.warn("USER", t.text, `user name begins with "@": netgroups are for hosts`)
 	case user[0] == '/':
 		c.warn("USER", t.text, `user name begins with "/": pattern files are for hosts`)
-	case l == "local" || l == "paranoid" || l == "fail":
+	case foldAny(user, "local", "paranoid", "fail"):
 		c.warn("RESERVED", t.text, "user name may be reserved word")
 	case user[0] == '.':
 		c.warn("USER", t.text, "user name begins with dot: it matches the ends of names")
@@ -153,7 +151,7 @@ func (c *compiler) lintPattern(p *pattern) {
 	switch {
 	case p.text == "@":
 		c.bad(p.text, errNoGroup)
-	case lower(p.text) == "fail":
+	case fold(p.text, "fail"):
 		c.warn("RESERVED", p.text, "FAIL is no longer recognized (use EXCEPT or DENY instead)")
 	case p.op == opBadLen:
 		c.bad(p.text, errBadLength)
@@ -161,7 +159,7 @@ func (c *compiler) lintPattern(p *pattern) {
 		c.lintText(p)
 	case p.op == opNever && p.text != "" && !strings.Contains(p.text, "/"):
 		c.warn("NUMBER", p.text, "matches no address as it is printed, and is no name")
-	case p.op != opNetgroup && p.op != opFile:
+	case p.byMask || p.op == opNever || p.op == opMask || p.op == opNet && p.text[0] == '[':
 		c.lintMask(p)
 	}
 }
@@ -169,6 +167,9 @@ func (c *compiler) lintPattern(p *pattern) {
 // lintText looks at a word that is compared with names, addresses as text or
 // both.
 func (c *compiler) lintText(p *pattern) {
+	if p.word.op == equal {
+		return
+	}
 	numeric := strings.Trim(p.text, "0123456789.*?") == ""
 	switch {
 	case p.word.op == glob && strings.Contains(p.text, "**"):
@@ -179,9 +180,9 @@ func (c *compiler) lintText(p *pattern) {
 		c.warn("SUFFIX-NUMERIC", p.text, "network number begins with dot: it matches the ends of addresses")
 	case p.word.op == prefix:
 		c.warn("NAME-PREFIX", p.text, "domain or host name ends in dot: it matches whatever begins like it")
-	case p.word.op == bracketed && p.word.addr.Is4In6():
+	case p.word.op == bracketed && p.word.addr != nil && p.word.addr.Is4In6():
 		c.warn("MAPPED-BRACKET", p.text, "clients with such addresses are IPv4 clients: it never matches")
-	case p.word.op == bracketed && !p.word.addr.IsValid():
+	case p.word.op == bracketed && p.word.addr == nil:
 		c.warn("BRACKET", p.text, "not an IPv6 address: it never matches")
 	}
 }
@@ -190,7 +191,7 @@ func (c *compiler) lintText(p *pattern) {
 func (c *compiler) lintMask(p *pattern) {
 	net, mask, ok := cutField(p.text, '/')
 	switch {
-	case !ok || p.op == opAll || p.op == opKnown || p.op == opLocal:
+	case !ok:
 	case strings.HasPrefix(net, "["):
 		c.lintMask6(p, net)
 	default:
@@ -239,7 +240,7 @@ func (c *compiler) lintFileLine(line string) {
 		c.warn("FILE-COMMENT", line[i:], "there are no comments in a pattern file: every word of it is a pattern")
 	}
 	words(line, func(w string) {
-		if len(w) == len("except") && lower(w) == "except" {
+		if fold(w, "except") {
 			c.warn("FILE-EXCEPT", w, "there is no EXCEPT in a pattern file: the patterns behind it match, too")
 		}
 		if a, err := netip.ParsePrefix(w); err == nil && a.Addr().Is6() {

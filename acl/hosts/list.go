@@ -2,32 +2,21 @@ package hosts
 
 // A list is the daemons or the clients of a rule: groups of tokens with EXCEPT
 // between them.
-type list[T token] [][]T
-
-// A token is one word of a list.
-type token interface {
-	// match reports whether the token matches. Behind an odd number of EXCEPTs
-	// (except) a match speaks against the list, not for it.
-	match(s *subject, except bool) bool
-	String() string
-}
+type list [][]token
 
 // match evaluates a EXCEPT b EXCEPT c as a and not (b and not c). Within a
 // group the first token that matches ends the search, so the groups that match
 // one after the other are counted: an odd number of them is a match.
-func (l list[T]) match(s *subject) bool {
+func (l list) match(s *subject) bool {
 	n := 0
-	for _, group := range l {
-		if firstMatch(group, s, n%2 == 1) < 0 {
-			break
-		}
+	for n < len(l) && firstMatch(l[n], s, n%2 == 1) >= 0 {
 		n++
 	}
 	return n%2 == 1
 }
 
 // why says in words what match came to.
-func (l list[T]) why(s *subject) string {
+func (l list) why(s *subject) string {
 	text := ""
 	for n, group := range l {
 		i := firstMatch(group, s, n%2 == 1)
@@ -37,31 +26,65 @@ func (l list[T]) why(s *subject) string {
 		if n > 0 {
 			text += ", except "
 		}
-		text += group[i].String()
+		text += group[i].explain(s)
 	}
 	return text
 }
 
-func firstMatch[T token](group []T, s *subject, except bool) int {
-	for i, t := range group {
-		if t.match(s, except) {
+// explain names the token that has matched, which a set of them hides.
+func (t *token) explain(s *subject) string {
+	if t.host.op != opSet {
+		return t.text
+	}
+	for i := range t.host.set.patterns {
+		if p := &t.host.set.patterns[i]; p.match(s, &s.client, false) {
+			return p.text
+		}
+	}
+	return t.text
+}
+
+func firstMatch(group []token, s *subject, except bool) int {
+	for i := range group {
+		if group[i].match(s, except) {
 			return i
 		}
 	}
 	return -1
 }
 
-// groups cuts the words of a list at its EXCEPTs.
-func groups(s string) [][]string {
-	var gs [][]string
-	var g []string
+// list compiles a list of daemons or of clients.
+func (c *compiler) list(s string, daemons bool) list {
+	c.tokens, c.groups = c.tokens[:0], c.groups[:0]
 	words(s, func(w string) {
-		if len(w) == len("except") && lower(w) == "except" {
-			gs = append(gs, g)
-			g = nil
-			return
+		switch {
+		case fold(w, "except"):
+			c.endGroup()
+		case daemons:
+			c.tokens = append(c.tokens, c.daemonToken(w))
+		default:
+			c.tokens = append(c.tokens, c.clientToken(w))
 		}
-		g = append(g, w)
 	})
-	return append(gs, g)
+	c.endGroup()
+	return c.keptGroups.keep(c.groups)
+}
+
+func (c *compiler) endGroup() {
+	c.groups = append(c.groups, c.keptTokens.keep(c.gatherTokens(c.tokens)))
+	c.tokens = c.tokens[:0]
+}
+
+// A slab keeps many short slices in a few long ones.
+type slab[T any] struct{ free []T }
+
+// keep returns a copy of s.
+func (b *slab[T]) keep(s []T) []T {
+	if len(s) > len(b.free) {
+		b.free = make([]T, max(len(s), 128))
+	}
+	kept := b.free[:len(s):len(s)]
+	b.free = b.free[len(s):]
+	copy(kept, s)
+	return kept
 }

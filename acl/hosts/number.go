@@ -8,32 +8,66 @@ import (
 
 // decimal reads a number from 0 to 255 the way it is printed, or returns -1.
 func decimal(s string) int {
-	n, err := strconv.ParseUint(s, 10, 8)
-	if err != nil || len(s) > 1 && s[0] == '0' {
+	if s == "" || len(s) > 3 || len(s) > 1 && s[0] == '0' {
 		return -1
 	}
-	return int(n)
+	n := 0
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return -1
+		}
+		n = 10*n + int(s[i]-'0')
+	}
+	if n > 255 {
+		return -1
+	}
+	return n
+}
+
+// numeric reports whether s is digits, dots and slashes only.
+func numeric(s string) bool {
+	for i := range len(s) {
+		if s[i] < '.' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // quad reads an address of four parts as inet_addr(3) does, where 012 is 10 and
 // 0xa is 10. That function has no way to return 255.255.255.255: it is its
 // error.
 func quad(s string) (n uint32, ok bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 4 {
-		return 0, false
-	}
-	for _, p := range parts {
-		if p == "" || strings.ContainsAny(p, "+-_") || strings.HasPrefix(lower(p), "0b") || strings.HasPrefix(lower(p), "0o") {
+	for i := range 4 {
+		part, rest, dot := strings.Cut(s, ".")
+		if dot != (i < 3) {
 			return 0, false
 		}
-		v, err := strconv.ParseUint(p, 0, 8)
-		if err != nil {
+		v := decimal(part)
+		if v < 0 {
+			v = cNumber(part)
+		}
+		if v < 0 {
 			return 0, false
 		}
-		n = n<<8 | uint32(v)
+		n, s = n<<8|uint32(v), rest
 	}
 	return n, n != ^uint32(0)
+}
+
+// cNumber reads an octal or hexadecimal number up to 255 as in C, or returns -1.
+func cNumber(s string) int {
+	base := 8
+	if l := lower(s); strings.HasPrefix(l, "0x") {
+		base, s = 16, s[2:]
+	} else if !strings.HasPrefix(l, "0") {
+		return -1
+	}
+	v, err := strconv.ParseUint(s, base, 8)
+	if err != nil {
+		return -1
+	}
+	return int(v)
 }
 
 // atoi is atoi(3): the number a text begins with, 0 if there is none. Out of
@@ -73,13 +107,14 @@ func prefixLen(mask uint32) int {
 // portNumber reads a daemon pattern that is a port. libwrap keeps 32 bits of
 // the number, so 4294967321 is 25.
 func portNumber(tok string) (port int, ok bool) {
-	digits := strings.TrimLeft(tok, "\v\f")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if digits == "" || strings.Trim(strings.TrimLeft(digits, "+-"), "0123456789") != "" {
+	number := strings.TrimLeft(tok, "\v\f")
+	digits := number
+	if digits != "" && (digits[0] == '+' || digits[0] == '-') {
+		digits = digits[1:]
+	}
+	if digits == "" || strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) >= 0 {
 		return 0, false
 	}
-	if err != nil && n == 0 || uint32(n) > 65535 {
-		return 0, false
-	}
-	return int(uint32(n)), true
+	n, _ := strconv.ParseInt(number, 10, 64) // out of range it is the last one in range, as in C
+	return int(uint32(n)), uint32(n) <= 65535
 }

@@ -15,6 +15,9 @@ var ErrNoFile = errors.New("no such file")
 // maxErrors bounds what is kept of each kind of message about one table.
 const maxErrors = 1000
 
+// maxReserve is for how many rules room is made beforehand.
+const maxReserve = 1 << 14
+
 var (
 	errNoColon = errors.New("want daemons : clients; the line is ignored")
 	errTable   = errors.New("table larger than 64 MiB")
@@ -38,17 +41,16 @@ func Parse(name, src string, read func(path string) (string, error)) (*Rules, er
 }
 
 func parse(name, src string, read func(path string) (string, error), legacy compat) (*Rules, error) {
-	c := &compiler{table: &Rules{name: name, compat: legacy}, compat: legacy, read: read, pos: acl.Pos{File: name}}
+	c := &compiler{table: &Rules{name: name, compat: legacy}, compat: legacy, read: read,
+		pos: acl.Pos{File: name}, daemons: make(map[string]list)}
 	if len(src) > maxTable {
 		c.end(name, errTable)
 		src = ""
 	}
-	c.lines(&reader{src: src})
 	t := c.table
+	t.rules = make([]rule, 0, min(strings.Count(src, "\n")+1, maxReserve))
+	c.lines(&reader{src: src})
 	t.files, t.warnings = c.order, c.warnings
-	if !legacy.plain {
-		t.index = newIndex(t.rules)
-	}
 	return t, errors.Join(c.errs...)
 }
 
@@ -64,6 +66,12 @@ type compiler struct {
 	order []string // of the names of files
 	depth int      // of the file being read
 	size  int      // of all files read
+
+	daemons    map[string]list // daemon lists, by their text
+	tokens     []token         // of the group being compiled
+	groups     list            // of the list being compiled
+	keptTokens slab[token]
+	keptGroups slab[[]token]
 
 	errs     []error
 	warnings []*Warning
@@ -124,7 +132,7 @@ func (c *compiler) stopsHere(r *reader) bool {
 // line compiles a logical line.
 func (c *compiler) line(text string) {
 	c.lintLine(text)
-	if strings.HasPrefix(text, "#") || strings.Trim(text, " \t\r\n") == "" {
+	if text == "" || text[0] == '#' || blank(text[0]) && strings.TrimLeft(text, " \t\r\n") == "" {
 		return
 	}
 	daemons, rest, ok := cutField(text, ':')
@@ -133,7 +141,7 @@ func (c *compiler) line(text string) {
 		return
 	}
 	clients, options, extended := cutField(rest, ':')
-	ru := rule{line: c.pos.Line, daemons: c.daemonList(daemons), clients: c.clientList(clients)}
+	ru := rule{line: c.pos.Line, daemons: c.daemonList(daemons), clients: c.list(clients, false)}
 	if extended {
 		ru.options = newOptions(options)
 		ru.ending = endingOf(ru.options)
@@ -143,51 +151,37 @@ func (c *compiler) line(text string) {
 	c.table.rules = append(c.table.rules, ru)
 }
 
-func (c *compiler) daemonList(s string) list[*daemonToken] {
-	var l list[*daemonToken]
-	for _, g := range groups(s) {
-		var ts []*daemonToken
-		for _, tok := range g {
-			t := c.daemonToken(tok)
-			c.lintDaemon(t)
-			ts = append(ts, t)
-		}
-		l = append(l, ts)
+// daemonList compiles a list of daemons. Most rules of a table begin with the
+// same one, and share it unless there is something to say about it.
+func (c *compiler) daemonList(s string) list {
+	if l, ok := c.daemons[s]; ok {
+		return l
 	}
-	return l
-}
-
-func (c *compiler) clientList(s string) list[*clientToken] {
-	var l list[*clientToken]
-	for _, g := range groups(s) {
-		var ts []*clientToken
-		for _, tok := range g {
-			t := c.clientToken(tok)
-			c.lintClient(t)
-			ts = append(ts, t)
-		}
-		l = append(l, c.gatherTokens(ts))
+	said := len(c.errs) + len(c.warnings)
+	l := c.list(s, true)
+	if said == len(c.errs)+len(c.warnings) && len(c.errs) < maxErrors && len(c.warnings) < maxErrors {
+		c.daemons[s] = l
 	}
 	return l
 }
 
 // gatherTokens does for a list what gather does for a pattern file. The words
 // stay with the set, for Explain and the index.
-func (c *compiler) gatherTokens(ts []*clientToken) []*clientToken {
-	if c.compat.plain || len(ts) < minSet {
+func (c *compiler) gatherTokens(ts []token) []token {
+	if c.compat.plain || len(ts) < minSet || ts[0].daemon {
 		return ts
 	}
-	var out []*clientToken
+	var out []token
 	for len(ts) > 0 {
 		var run []pattern
-		for len(run) < len(ts) && ts[len(run)].user == nil && ts[len(run)].host.plainNet() {
+		for len(run) < len(ts) && ts[len(run)].anyone && ts[len(run)].host.plainNet() {
 			run = append(run, ts[len(run)].host)
 		}
 		n := max(len(run), 1)
 		if n < minSet {
 			out = append(out, ts[:n]...)
 		} else {
-			out = append(out, &clientToken{text: "a net", host: newSet(run, true)})
+			out = append(out, token{text: "a net", anyone: true, host: newSet(run, true)})
 		}
 		ts = ts[n:]
 	}

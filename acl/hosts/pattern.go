@@ -58,16 +58,16 @@ type set struct {
 // newPattern compiles a token, which is not empty.
 func (c *compiler) newPattern(tok string) pattern {
 	p := pattern{text: tok}
-	switch l := lower(tok); {
+	switch {
 	case tok[0] == '@':
 		p.op = opNetgroup
 	case tok[0] == '/':
 		p.op, p.file = opFile, c.patternFile(tok)
-	case l == "known":
+	case fold(tok, "known"):
 		p.op = opKnown
-	case l == "local":
+	case fold(tok, "local"):
 		p.op = opLocal
-	case l == "all":
+	case fold(tok, "all"):
 		p.op = opAll
 	default:
 		if net, mask, ok := cutField(tok, '/'); ok {
@@ -124,7 +124,7 @@ func (c *compiler) setMask6(p *pattern, net, length string) {
 // where that is possible, so that most of them need no text of the address.
 func (c *compiler) setText(p *pattern) {
 	p.op, p.word = opText, newWord(p.text)
-	p.named = strings.Trim(p.text, "0123456789./") != ""
+	p.named = !numeric(p.text)
 	if p.word.op == glob && c.numericWildcard(p.text) {
 		p.named = false
 	}
@@ -177,27 +177,17 @@ func (p *pattern) match(s *subject, h *host, except bool) bool {
 // or those that begin with its numbers ("192.0.2."). Only numbers as addresses
 // are printed will do.
 func leading(tok string) (netip.Prefix, bool) {
-	parts := strings.Split(tok, ".")
-	open := parts[len(parts)-1] == ""
-	if open {
-		parts = parts[:len(parts)-1]
-	}
-	if len(parts) > 4 || open == (len(parts) == 4) {
-		return netip.Prefix{}, false
-	}
-	n := uint32(0)
-	for i := range 4 {
-		n <<= 8
-		if i >= len(parts) {
-			continue
+	n, parts := uint32(0), 0
+	for tok != "" {
+		part, rest, dot := strings.Cut(tok, ".")
+		v := decimal(part)
+		if parts++; v < 0 || parts > 4 || dot == (parts == 4) {
+			return netip.Prefix{}, false // too many, or the dot is missing that makes it a beginning
 		}
-		v := decimal(parts[i])
-		if v < 0 {
-			return netip.Prefix{}, false
-		}
-		n |= uint32(v)
+		n |= uint32(v) << (32 - 8*parts)
+		tok = rest
 	}
-	return netip.PrefixFrom(addr4(n), 8*len(parts)), true
+	return netip.PrefixFrom(addr4(n), 8*parts), parts > 0
 }
 
 func addr4(n uint32) netip.Addr {

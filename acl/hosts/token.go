@@ -1,68 +1,64 @@
 package hosts
 
-// A clientToken is "host" or "user@host".
-type clientToken struct {
-	text string
-	user *word // nil: anybody
-	host pattern
+// A token is one word of a list: "user@host" or "host" among clients,
+// "daemon@host" or "daemon" among daemons.
+type token struct {
+	text   string
+	daemon bool // of a daemon list
+	who    word // the daemon or the user
+	host   pattern
+
+	anyone bool // there is no user: who is not looked at
+	port   int  // if isPort, instead of who
+	isPort bool
+	bound  bool // a daemon has a host
 }
 
-func (c *compiler) clientToken(tok string) *clientToken {
+func (c *compiler) clientToken(tok string) token {
 	// The first byte is never the separator: "@group" has no user.
 	user, host, ok := cutField(tok[1:], '@')
 	if !ok {
-		return &clientToken{text: tok, host: c.newPattern(tok)}
+		t := token{text: tok, anyone: true, host: c.newPattern(tok)}
+		c.lintPattern(&t.host)
+		return t
 	}
-	w := newWord(tok[:1] + user)
-	t := &clientToken{text: tok, user: &w}
+	t := token{text: tok, who: newWord(tok[:1+len(user)])}
 	if host != "" {
 		t.host = c.newPattern(host)
 	}
+	c.lintUser(&t)
+	c.lintPattern(&t.host)
 	return t
 }
 
-// match looks at the host first: a user is asked for only at a host that fits.
-func (t *clientToken) match(s *subject, except bool) bool {
-	return t.host.match(s, &s.client, except) && (t.user == nil || t.user.match(s.client.user()))
-}
-
-func (t *clientToken) String() string { return t.text }
-
-// A daemonToken is "daemon" or "daemon@host", where daemon may be a port.
-type daemonToken struct {
-	text string
-	word word
-	port int      // instead of the word, if isPort
-	host *pattern // the server; nil: anywhere
-
-	isPort bool
-}
-
-func (c *compiler) daemonToken(tok string) *daemonToken {
-	t := &daemonToken{text: tok}
-	daemon, host, ok := cutField(tok[1:], '@')
-	daemon = tok[:1] + daemon
-	if ok {
-		t.host = new(pattern)
-		if host != "" {
-			*t.host = c.newPattern(host)
-		}
+func (c *compiler) daemonToken(tok string) token {
+	daemon, host, bound := cutField(tok[1:], '@')
+	daemon = tok[:1+len(daemon)]
+	t := token{text: tok, daemon: true, bound: bound}
+	if host != "" {
+		t.host = c.newPattern(host)
 	}
 	if t.port, t.isPort = portNumber(daemon); !t.isPort {
-		t.word = newWord(daemon)
+		t.who = newWord(daemon)
 	}
+	c.lintDaemon(&t)
 	return t
 }
 
-func (t *daemonToken) match(s *subject, except bool) bool {
-	if t.isPort {
-		if port := int(s.r.Local.Port()); port == 0 || port != t.port {
-			return false
-		}
-	} else if !t.word.match(s.daemon) {
-		return false
+// match reports whether the token matches. Behind an odd number of EXCEPTs
+// (except) a match speaks against the list, not for it.
+func (t *token) match(s *subject, except bool) bool {
+	if t.daemon {
+		return t.matchDaemon(s) && (!t.bound || t.host.match(s, &s.server, except))
 	}
-	return t.host == nil || t.host.match(s, &s.server, except)
+	// The host comes first: a user is asked for only at a host that fits.
+	return t.host.match(s, &s.client, except) && (t.anyone || t.who.match(s.client.user()))
 }
 
-func (t *daemonToken) String() string { return t.text }
+func (t *token) matchDaemon(s *subject) bool {
+	if t.isPort {
+		port := int(s.r.Local.Port())
+		return port != 0 && port == t.port
+	}
+	return t.who.match(s.daemon)
+}

@@ -9,8 +9,8 @@ import (
 // host name (string_match in libwrap). Case never matters.
 type word struct {
 	op   wordOp
-	text string     // lower case
-	addr netip.Addr // bracketed
+	text string      // lower case
+	addr *netip.Addr // bracketed; nil: matches nothing
 }
 
 type wordOp uint8
@@ -29,7 +29,7 @@ const (
 func newWord(tok string) word {
 	w := word{text: lower(tok)}
 	switch {
-	case strings.ContainsAny(tok, "*?"):
+	case strings.IndexByte(tok, '*') >= 0 || strings.IndexByte(tok, '?') >= 0:
 		w.op, w.text = glob, tidyStars(w.text)
 	case tok[0] == '.':
 		w.op = suffix
@@ -37,11 +37,13 @@ func newWord(tok string) word {
 		w.op = all
 	case w.text == "known":
 		w.op = notUnknown
-	case strings.HasSuffix(tok, "."):
+	case tok[len(tok)-1] == '.':
 		w.op = prefix
 	case tok[0] == '[':
 		w.op = bracketed
-		w.addr = bracketAddr(tok)
+		if a := bracketAddr(tok); a.IsValid() {
+			w.addr = &a
+		}
 	}
 	return w
 }
@@ -82,7 +84,7 @@ func (w *word) match(s string) bool {
 // has one. IPv4 addresses do not match, in mapped form neither.
 func (w *word) matchAddr(s string) bool {
 	a, err := netip.ParseAddr(s)
-	if err != nil || !a.Is6() || !w.addr.IsValid() {
+	if err != nil || !a.Is6() || w.addr == nil {
 		return false
 	}
 	return a.WithZone("") == w.addr.WithZone("") && (w.addr.Zone() == "" || w.addr.Zone() == a.Zone())
