@@ -3,44 +3,10 @@
 package run
 
 import (
-	"runtime"
 	"testing"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// A program on a slow disk must not hold up the connections of others, even
-// where there is one processor.
-func TestSlowExecHoldsUpNobody(t *testing.T) {
-	const slow = 500 * time.Millisecond
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-
-	pl := new(plan)
-	if err := pl.prepare(&Program{Path: "/nonexistent"}, [3]int{0, 1, 2}, nil); err != nil {
-		t.Fatal(err)
-	}
-	delay := unix.NsecToTimespec(int64(slow))
-	pl.ops[0] = op{nr: unix.SYS_NANOSLEEP, a: uintptr(unsafe.Pointer(&delay))}
-	done := make(chan time.Time)
-	start := time.Now()
-	go func() {
-		pid, errno := vforkSleeping(&pl.args, &pl.ops[0], &pl.failed)
-		if errno == 0 {
-			buryChild(int(pid), int(pl.pidfd))
-		}
-		done <- time.Now()
-	}()
-	time.Sleep(slow / 10)
-	if d := time.Since(start); d > slow*3/4 {
-		t.Errorf("woke after %v", d)
-	}
-	if d := (<-done).Sub(start); d < slow {
-		t.Skipf("the child took %v: no clone3", d)
-	}
-	runtime.KeepAlive(&delay)
-}
 
 // A plan is used again: the long program before must leave nothing in it.
 func TestPlanForgets(t *testing.T) {
