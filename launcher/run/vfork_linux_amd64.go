@@ -31,7 +31,7 @@ import (
 // signals back at once (CLONE_CLEAR_SIGHAND). Without a pipe nothing needs the
 // lock: every descriptor Go or doorward opens is closed on exec from birth.
 //
-// The child runs no Go code, and no code at all but a loop of 15 instructions
+// The child runs no Go code, and no code at all but a loop of ten instructions
 // that makes the system calls of a list (see plan). So nothing in it can
 // allocate, grow a stack, take a lock or meet the garbage collector; umask,
 // nice and resource limits, which ForkExec does not know, are three more lines
