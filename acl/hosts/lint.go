@@ -60,11 +60,12 @@ func (c *compiler) lintLine(text string) {
 	case !strings.HasPrefix(text, "#") && strings.Contains(text, " #"):
 		c.warn("INLINE-COMMENT", text[strings.Index(text, " #")+1:], "a # within a rule is a word like others, and so is what follows")
 	}
-	if strings.HasPrefix(text, "#") {
-		return
-	}
-	if strings.Count(text, "[") != strings.Count(text, "]") {
-		c.bad(text, errBracket)
+}
+
+// lintBrackets looks at a list: those of options do not count.
+func (c *compiler) lintBrackets(list string) {
+	if strings.Count(list, "[") != strings.Count(list, "]") {
+		c.bad(strings.TrimSpace(list), errBracket)
 	}
 }
 

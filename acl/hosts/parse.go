@@ -141,6 +141,8 @@ func (c *compiler) line(text string) {
 		return
 	}
 	clients, options, extended := cutField(rest, ':')
+	c.lintBrackets(daemons)
+	c.lintBrackets(clients)
 	ru := rule{line: c.pos.Line, daemons: c.daemonList(daemons), clients: c.list(clients, false)}
 	if extended {
 		ru.options = newOptions(options)
