@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"doorward/acl"
+	"doorward/acl/cidr"
+	"doorward/launcher"
+	"doorward/launcher/journal"
+	"doorward/launcher/lookup"
+	"doorward/launcher/xinetd"
+)
+
+// reload reads rules and configuration again, and makes the doors what they
+// say. What cannot be understood leaves things as they are. Forced, by a
+// person, it repeats what is wrong.
+func (s *superserver) reload(forced bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if forced {
+		clear(s.reported)
+	}
+	changed, err := s.book.Reload()
+	s.sayOnce("rules", err)
+	if changed {
+		s.say("rules reloaded")
+	}
+	config, err := xinetd.Load(s.config, host())
+	s.sayOnce("configuration", err)
+	if config == nil {
+		return
+	}
+	s.files = append(config.Files(), config.Dirs()...)
+	s.sayOnce("warnings", warnings(config))
+	s.follow(config)
+	s.forgetRules()
+}
+
+func warnings(c *xinetd.Config) error {
+	var errs []error
+	for _, w := range c.Warnings {
+		errs = append(errs, fmt.Errorf("warning: %w", w))
+	}
+	return errors.Join(errs...)
+}
+
+// follow opens, changes and closes doors. A service with a mistake keeps the
+// door it has; one that could not be opened is tried again.
+func (s *superserver) follow(config *xinetd.Config) {
+	now := s.running()
+	config.KeepFrom(now)
+	for _, c := range xinetd.Diff(now, config) {
+		if c.New == nil {
+			s.shut(s.doors[c.Old.Key()])
+			delete(s.doors, c.Old.Key())
+			s.say(c.String())
+			continue
+		}
+		err := s.enter(s.doors[c.New.Key()], c.New)
+		if err == nil {
+			s.say(c.String())
+		}
+		s.sayOnce("service "+c.New.Key(), err)
+	}
+}
+
+// running returns the services that have a door, as a configuration.
+func (s *superserver) running() *xinetd.Config {
+	c := &xinetd.Config{}
+	for _, key := range slices.Sorted(maps.Keys(s.doors)) {
+		c.Services = append(c.Services, s.doors[key].service)
+	}
+	return c
+}
+
+// enter puts a new definition of a service into force: d is its door so far,
+// nil if there is none.
+func (s *superserver) enter(d *door, service *xinetd.Service) error {
+	svc, err := s.build(service)
+	if err != nil {
+		return err
+	}
+	if d != nil && sameSockets(d.service, service) {
+		d.set(service, svc)
+		return nil
+	}
+	next, err := open(service, &s.passed)
+	if err != nil {
+		return err
+	}
+	next.set(service, svc)
+	if d != nil {
+		s.shut(d)
+	}
+	s.doors[service.Key()] = next
+	next.accept(&s.server, func(err error) {
+		s.failed.Store(true)
+		s.say("no longer accepts: " + err.Error())
+	})
+	return nil
+}
+
+func (s *superserver) shut(d *door) {
+	s.passed.Listeners = append(s.passed.Listeners, d.close()...)
+}
+
+// forgetRules drops rule files that no service uses any more.
+func (s *superserver) forgetRules() {
+	var words []string
+	for _, d := range s.doors {
+		words = append(words, d.service.Rules...)
+	}
+	s.book.Keep(words)
+}
+
+// unclaimed is an error that names the sockets which no service wants: their
+// clients would wait for ever. A socket whose service has a mistake waits for
+// that to be mended.
+func (s *superserver) unclaimed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, l := range s.passed.Listeners {
+		errs = append(errs, fmt.Errorf("passed socket %s on %v: no service with that id or port can be started", l.Name(), l.Addr()))
+	}
+	return errors.Join(errs...)
+}
+
+// decideTimeout bounds how long one fact about a client may take to find out.
+const decideTimeout = 30 * time.Second
+
+// build makes a service of the launcher out of its definition.
+func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) {
+	policy, err := s.book.Policy(service.Rules...)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %s is not started: %w", service.Pos, service.ID, err)
+	}
+	program, err := programOf(service)
+	if err != nil {
+		return nil, err
+	}
+	return &launcher.Service{
+		Name:        service.ID,
+		Daemon:      service.Daemon,
+		Policy:      acl.All{service.Access, policy},
+		Attach:      s.attach(service.ID),
+		NoDelay:     service.Flags&xinetd.NoDelay != 0,
+		KeepAlive:   service.Flags&xinetd.KeepAlive != 0,
+		Program:     program,
+		Env:         environ(service),
+		Want:        service.Lookup,
+		RemoteHost:  true,
+		RelayFrom:   table(service.RelayFrom),
+		RelayClient: service.RelayClient,
+	}, nil
+}
+
+func (s *superserver) attach(id string) func(*acl.Request) {
+	finders := lookup.Wrappers{Warn: func(text string) {
+		s.journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: id, Text: text})
+	}}.Finders()
+	return func(r *acl.Request) { finders.Attach(context.Background(), r, decideTimeout) }
+}
+
+// environ returns what a daemon's environment starts from. PATH is always
+// there: hardly a program does without.
+func environ(service *xinetd.Service) []string {
+	env := service.Environ(os.LookupEnv)
+	if slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
+		return env
+	}
+	path := os.Getenv("PATH")
+	if path == "" {
+		path = "/usr/local/bin:/usr/bin:/bin"
+	}
+	return append(env, "PATH="+path)
+}
+
+func table(prefixes []netip.Prefix) *cidr.Table[struct{}] {
+	t := cidr.New[struct{}]()
+	for _, p := range prefixes {
+		t.Insert(p, struct{}{}) // valid and canonical: xinetd.Parse saw to it
+	}
+	return t
+}
