@@ -17,7 +17,7 @@ help: ## what can be made
 
 build: ## every command, into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/... ./examples/smtpd
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(wildcard ./cmd/[dtr]*) ./examples/smtpd
 
 run: build ## doorward in the foreground on 127.0.0.1 and ::1, PORT=2525
 	@PORT=$(PORT) examples/quickstart/run

@@ -19,7 +19,7 @@ const maxErrors = 1000
 const maxReserve = 1 << 14
 
 var (
-	errNoColon = errors.New("want daemons : clients; the line is ignored")
+	errNoColon = errors.New(`missing ":" separator`)
 	errTable   = errors.New("table larger than 64 MiB")
 	errIgnored = errors.New("the rest of the table is ignored")
 	errMore    = errors.New("and more errors, not shown")

@@ -28,7 +28,7 @@ func TestBadTables(t *testing.T) {
 		{"10,000 EXCEPTs", "smtp: ALL" + strings.Repeat(" EXCEPT ALL", 5000) + "\n", "", acl.Allow},
 		{"10,001 EXCEPTs", "smtp: ALL" + strings.Repeat(" EXCEPT ALL", 5001) + "\n", "", acl.Deny},
 		{"a NUL byte", "smtp: 192.0.2.7\x00, 192.0.2.8\nsmtp: ALL\n", "NUL byte", acl.Deny}, // becomes 192.0.2.7smtp, options ALL
-		{"no colon", "smtp 192.0.2.7\n", "want daemons : clients", acl.Deny},
+		{"no colon", "smtp 192.0.2.7\n", "missing \":\" separator", acl.Deny},
 		{"a length that is no number", "smtp: [::]/all\n", "not a number", acl.Deny},
 		{"an IPv6 address without brackets", "smtp: 2001:db8::1\n", "brackets", acl.Deny},
 		{"brackets that do not pair", "smtp: [192.0.2.7 : deny\n", "unbalanced", acl.Deny},

@@ -1,8 +1,7 @@
 package run
 
 import (
-	"errors"
-	"strconv"
+	"fmt"
 	"syscall"
 	"time"
 )
@@ -34,7 +33,6 @@ func (h *Handover) aclexec(command string, env []string) error {
 		return ErrRefused
 	}
 	if status != 0 {
-		h.warn(errors.New("aclexec returned " + strconv.Itoa(status.ExitStatus())))
 		return ErrRefused
 	}
 	return nil
@@ -53,5 +51,9 @@ func (h *Handover) run(command string, env []string) (Status, error) {
 	if h.Limit > 0 {
 		defer time.AfterFunc(h.Limit, func() { c.KillGroup(syscall.SIGKILL) }).Stop()
 	}
-	return c.Wait()
+	status, err := c.Wait()
+	if status.Signaled() {
+		h.warn(fmt.Errorf("process %d exited with signal %d", c.PID, status.Signal()))
+	}
+	return status, err
 }

@@ -161,6 +161,9 @@ func (h *Handover) user(value string, _ []string) error {
 			return err
 		}
 	}
+	if _, err := id(name); err == nil {
+		return &UnknownError{"user", name} // a number is no name here
+	}
 	u, err := LookupUser(name)
 	if err != nil {
 		return err
@@ -175,6 +178,9 @@ func (h *Handover) user(value string, _ []string) error {
 
 // group changes the group and nothing else, as setgid(2).
 func (h *Handover) group(value string, _ []string) error {
+	if _, err := id(value); err == nil {
+		return &UnknownError{"group", value}
+	}
 	gid, err := LookupGroup(value)
 	if err != nil {
 		return err

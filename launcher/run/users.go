@@ -34,7 +34,7 @@ type UnknownError struct {
 	Name string
 }
 
-func (e *UnknownError) Error() string { return strconv.Quote(e.Name) + ": no such " + e.Kind }
+func (e *UnknownError) Error() string { return "unknown " + e.Kind + ": " + strconv.Quote(e.Name) }
 
 // LookupUser finds a user by name or, if no user has that name, by number.
 // The error is an *UnknownError, or that of reading the files.

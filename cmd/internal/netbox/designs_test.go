@@ -24,6 +24,7 @@ func TestDesignsConcernFewCases(t *testing.T) {
 			"ACLEXEC":       {"e2e-0241", "e2e-0294", "e2e-0298", "e2e-0301", "e2e-0289", "e2e-0290"},
 			"NONL LONGLINE": {"e2e-0027", "e2e-0339", "e2e-0341"},
 			"WILD-NUMERIC":  {"e2e-0198"},
+			"NICE":          {"e2e-0211"},
 			"TCPENV-IPV6":   {"e2e-0023"},
 		}},
 		{"e2e_tcpenv", TCPEnv, map[string][]string{"TCPENV-IPV6": {"e2e-0405", "e2e-0406"}}},
