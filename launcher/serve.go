@@ -19,6 +19,10 @@ var pid = os.Getpid()
 // read.
 const greetingTime = 10 * time.Second
 
+// commandTime is how long a rule's command (spawn, aclexec) may hold up its
+// connection. tcp_wrappers waits for ever; a place at the gate is worth more.
+const commandTime = 5 * time.Minute
+
 // serve sees one connection through, from the decision to the end of its
 // program. It owns the connection.
 func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
@@ -52,7 +56,7 @@ func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child,
 	e.Verdict, e.Rule, e.Notes = d.Verdict, d.Rule, d.Notes[:len(d.Notes):len(d.Notes)]
 	defer learnt(r, e)
 
-	h := run.Handover{Program: svc.Program, Conn: c.FD, Daemon: svc.Daemon, Env: svc.Env}
+	h := run.Handover{Program: svc.Program, Conn: c.FD, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
 	h.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	err := h.Apply(d)
 	e.Notes = append(e.Notes, notes(d.Rule, h.Warnings)...)

@@ -53,7 +53,7 @@ import (
 
 // cloneArgs is struct clone_args as of Linux 5.3 (clone(2)).
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
+	flags, pidfd, _, _, exitSignal, _, _, _ uint64
 }
 
 // An op is one system call that the child makes.

@@ -169,7 +169,7 @@ func setBind(s *Service, l *line) {
 	for _, v := range l.values {
 		a, err := netip.ParseAddr(v)
 		if err != nil {
-			l.fail(v, errors.New("want an address of this machine, or 0.0.0.0 or ::"))
+			l.fail(v, errors.New("want an address of this machine; :: and 0.0.0.0 stand for all"))
 			continue
 		}
 		s.Bind = append(s.Bind, a.Unmap())
