@@ -77,6 +77,7 @@ var (
 // shows only in children, where a caught signal is at its default again. Once
 // done it costs a look at 64 bits.
 func catchIgnored() {
+	restoreCSignals()
 	for s := syscall.Signal(1); s <= 64; s++ {
 		if signal.Ignored(s) {
 			ignored.Lock()
