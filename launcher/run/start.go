@@ -73,6 +73,11 @@ var (
 	}
 )
 
+// DefaultSignals sees to it that programs started from now on, by whatever
+// means, get every signal at its default, whatever this process was started
+// with. Start does so by itself.
+func DefaultSignals() { catchIgnored() }
+
 // catchIgnored replaces "ignored" by "caught and dropped": the difference
 // shows only in children, where a caught signal is at its default again. Once
 // done it costs a look at 64 bits.

@@ -27,6 +27,8 @@ import (
 	"doorward/cmd/internal/netbox/record"
 
 	"golang.org/x/sys/unix"
+
+	"doorward/launcher/run"
 )
 
 func main() {
@@ -41,6 +43,7 @@ func box(install []string, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("not the first process of a namespace")
 	}
 	// Whatever the test was started with must not reach the daemons.
+	run.DefaultSignals()
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
 	}
