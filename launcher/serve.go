@@ -27,7 +27,11 @@ const commandTime = 5 * time.Minute
 // program. It owns the connection.
 func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
 	e := journal.Event{Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local}
-	child, err := s.start(svc, c, &e)
+	child, reply, err := s.start(svc, c, &e)
+	if reply.Text != "" {
+		s.refuse(c, reply, e)
+		return
+	}
 	c.Close()
 	if err != nil {
 		e.Kind, e.Err = journal.Failed, err
@@ -42,8 +46,9 @@ func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
 }
 
 // start has a connection judged and, if it is let in, its program started.
-// Without an error and without a child, it was kept out. It fills in e.
-func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child, error) {
+// Without an error and without a child, it was kept out, and is to be told so
+// if there is a reply. It fills in e.
+func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child, acl.Reply, error) {
 	if svc.Greeting != "" {
 		run.Send(c.FD, svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
 	}
@@ -61,25 +66,32 @@ func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child,
 	err := h.Apply(d)
 	e.Notes = append(e.Notes, notes(d.Rule, h.Warnings)...)
 	e.Kind = journal.Denied
-	if err != nil || d.Verdict == acl.Deny && !h.Twisted {
+	if err != nil {
 		e.Err = err
-		return nil, nil
+		return nil, acl.Reply{}, nil
+	}
+	if d.Verdict == acl.Deny && !h.Twisted {
+		return nil, d.Reply, nil
 	}
 	set := svc.settings(r, d)
 	env, err := svc.Style.Environ(svc.Env, r, set, svc.Want...)
 	if err != nil {
-		return nil, err
+		return nil, acl.Reply{}, err
 	}
 	svc.tune(c.FD)
 	child, err := h.Program.Start(c.FD, env)
 	if err != nil {
-		return nil, err
+		return nil, acl.Reply{}, err
 	}
-	e.Kind, e.PID, e.Relay = journal.Started, child.PID, relays(set)
+	e.Kind, e.PID = journal.Started, child.PID
+	may, oddity := relays(set)
+	if e.Relay = may; may && oddity != "" {
+		e.Notes = append(e.Notes, acl.Note{Pos: d.Rule, Text: oddity})
+	}
 	if h.Twisted {
 		e.Kind = journal.Replaced
 	}
-	return child, nil
+	return child, acl.Reply{}, nil
 }
 
 // tune sets socket options. A client that has gone has none to set; its

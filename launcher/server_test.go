@@ -163,6 +163,17 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// Whoever lets a client relay by saying no is told so.
+func TestRelayNo(t *testing.T) {
+	rule := fixed(acl.Decision{Rule: acl.Pos{File: "f", Line: 3}, Env: []acl.Setenv{{Name: "RELAYCLIENT", Value: "No"}}})
+	h := open(t, &launcher.Service{Program: shell("exit"), Policy: rule}, launcher.Limits{})
+	h.visit("")
+	h.waitFor(journal.Ended)
+	if got := h.events[0].Notes; len(got) != 1 || got[0].Pos.Line != 3 {
+		t.Errorf("notes %v", got)
+	}
+}
+
 // One client whose name takes long to find out holds nobody else up.
 func TestSlowFactsHoldNobodyUp(t *testing.T) {
 	release := make(chan struct{})

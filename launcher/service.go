@@ -1,6 +1,8 @@
 package launcher
 
 import (
+	"strings"
+
 	"doorward/acl"
 	"doorward/acl/cidr"
 	"doorward/launcher/run"
@@ -65,12 +67,19 @@ func (s *Service) settings(r *acl.Request, d acl.Decision) []acl.Setenv {
 	return append(set, d.Env...) // the last setting of a name counts: a rule knows better
 }
 
-// relays reports whether a program started with these settings may relay.
-func relays(set []acl.Setenv) bool {
+// relays reports whether a program started with these settings may relay, and
+// what is odd about that: somebody who writes RELAYCLIENT="no" thinks that it
+// means no.
+func relays(set []acl.Setenv) (may bool, oddity string) {
 	for i := len(set) - 1; i >= 0; i-- {
-		if set[i].Name == relayClient {
-			return !set[i].Unset
+		if set[i].Name != relayClient {
+			continue
 		}
+		switch strings.ToLower(set[i].Value) {
+		case "no", "0", "false", "off":
+			oddity = relayClient + "=" + set[i].Value + ": any value lets the client relay, this one too"
+		}
+		return !set[i].Unset, oddity
 	}
-	return false
+	return false, ""
 }
