@@ -139,27 +139,27 @@ func skipMissing(t TB, programs []Program) {
 // recorded and those that differ by design.
 func judge(t TB, designs []Design, cases []*record.Case, results []*record.Result) (same, byDesign int) {
 	t.Helper()
-	codes := make(map[string]int)
+	agreed := make(map[string][]string) // ids, by the reason of the design
 	for i, c := range cases {
 		diffs := differences(c, results[i])
 		if len(diffs) == 0 {
 			same++
 			continue
 		}
-		code, rest := design(designs, c, results[i])
-		if code != "" && len(rest) == 0 {
+		d, rest := design(designs, c, results[i])
+		if d.Code != "" && len(rest) == 0 {
 			byDesign++
-			codes[code]++
+			agreed[d.Reason] = append(agreed[d.Reason], c.ID)
 			continue
 		}
-		if code != "" {
+		if d.Code != "" {
 			diffs = rest
 		}
-		t.Errorf("%s", failure(c, code, diffs))
+		t.Errorf("%s", failure(c, d.Code, diffs))
 	}
 	for _, d := range designs {
-		if n := codes[d.Code]; n > 0 {
-			t.Logf("by design, %s: %d: %s", d.Code, n, d.Reason)
+		if ids := agreed[d.Reason]; len(ids) > 0 {
+			t.Logf("by design, %s: %d: %s: %s", d.Code, len(ids), d.Reason, strings.Join(ids, " "))
 		}
 	}
 	return same, byDesign
@@ -169,9 +169,9 @@ func differences(c *record.Case, r *record.Result) []record.Diff {
 	return append(record.Compare(c, r), record.Descriptors(r)...)
 }
 
-// design looks for the intended difference that concerns c, and returns its
-// code and in what r is not as that says.
-func design(designs []Design, c *record.Case, r *record.Result) (code string, rest []record.Diff) {
+// design looks for the intended difference that concerns c, and returns it and
+// in what r is not as that says. The zero Design is none.
+func design(designs []Design, c *record.Case, r *record.Result) (found Design, rest []record.Diff) {
 	for _, d := range designs {
 		changed := *c
 		changed.Expect = c.Expect.Clone()
@@ -179,12 +179,12 @@ func design(designs []Design, c *record.Case, r *record.Result) (code string, re
 			continue
 		}
 		rest = differences(&changed, r)
-		code = d.Code
+		found = d
 		if len(rest) == 0 {
 			break
 		}
 	}
-	return code, rest
+	return found, rest
 }
 
 func failure(c *record.Case, code string, diffs []record.Diff) string {
