@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // Limits bound how much of the machine one service may use. The zero Limits
@@ -12,20 +13,28 @@ import (
 type Limits struct {
 	Max       int // connections served at once; 0: any number (xinetd instances, tcpserver -c)
 	PerSource int // of those, for one client address; 0: any number (xinetd per_source)
+
+	// Rate is how often the clients of one prefix may come.
+	Rate Rate
+
+	// PrefixV4 and PrefixV6 are the bits of an address that make a source for
+	// Rate; 0: 32 and 64.
+	PrefixV4, PrefixV6 int
 }
 
 // What keeps a client out at a Gate.
 var (
 	ErrFull   = errors.New("too many connections")
 	ErrSource = errors.New("too many connections from this address")
+	ErrRate   = errors.New("connections from this source are too frequent")
 )
 
 // A Gate counts the connections of one service and holds them to its limits.
 //
 // At Max, a listener stops accepting: clients wait in the kernel's queue, in
 // order, at no cost, and nobody is turned away who need not be. At PerSource,
-// a client is turned away, since otherwise one source could fill the queue
-// for everybody.
+// or when it comes more often than Rate, a client is turned away, since
+// otherwise one source could fill the queue for everybody.
 //
 // A Gate is shared by all listeners of a service and outlives a reload. Its
 // zero value has no limits.
@@ -34,6 +43,7 @@ type Gate struct {
 	limits  Limits
 	running int
 	sources map[netip.Addr]int // connections of each client that is in
+	meter   meter              // how often each source came
 	room    chan struct{}      // closed when there may be room; nil while nobody waits
 }
 
@@ -75,9 +85,10 @@ func (g *Gate) waitRoom() <-chan struct{} {
 	return g.room
 }
 
-// Enter takes a place for a client from a, or returns ErrFull or ErrSource.
+// Enter takes a place for a client that came from a at the time now, or
+// returns ErrFull, ErrSource or ErrRate; who is turned away does not count.
 // Whoever gets in calls Leave with the same address, once.
-func (g *Gate) Enter(a netip.Addr) error {
+func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.full() {
@@ -85,6 +96,9 @@ func (g *Gate) Enter(a netip.Addr) error {
 	}
 	if g.limits.PerSource > 0 && g.sources[a] >= g.limits.PerSource {
 		return ErrSource
+	}
+	if g.limits.Rate.Count > 0 && !g.meter.take(g.limits.Rate, g.limits.source(a), now) {
+		return ErrRate
 	}
 	if g.sources == nil {
 		g.sources = make(map[netip.Addr]int)

@@ -10,7 +10,7 @@
 // For each connection, in this order: a place at the gate (else: reset, or
 // wait in the kernel), the decision, the options of the rule (spawn, banners
 // ...), the environment, the program. A client that is kept out costs no
-// process.
+// process; if its decision has a reply, it is told so in SMTP.
 package launcher
 
 import (
@@ -31,7 +31,8 @@ import (
 type Server struct {
 	Journal journal.Sink // hears of everything; must not be nil
 
-	conns sync.WaitGroup // connections being served
+	conns    sync.WaitGroup // connections being served
+	refusing atomic.Int64   // clients being told that they are refused
 }
 
 // A Port is a service and the count of its connections. Several listeners may
@@ -116,7 +117,7 @@ func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
 // that ends turns a client away for it.
 func enter(ctx context.Context, g *Gate, a netip.Addr) error {
 	for {
-		err := g.Enter(a)
+		err := g.Enter(a, time.Now())
 		if err != ErrFull || g.Wait(ctx) != nil {
 			return err
 		}

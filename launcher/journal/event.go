@@ -63,6 +63,19 @@ type Event struct {
 	Err   error      // why it Failed or was Refused
 	Notes []acl.Note // what whoever keeps the rules should hear, found while deciding
 	Text  string     // of Noted
+
+	// Of Denied, where the client was told so in SMTP: the line it was told,
+	// and the messages it then tried to send, the first few of them.
+	Reply    string
+	Attempts []Attempt
+}
+
+// An Attempt is the envelope of a message that was refused, as the client gave
+// it: printable ASCII without spaces, of bounded length.
+type Attempt struct {
+	Helo string `json:"helo,omitempty"`
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
 // A Sink takes events. It is called by many goroutines at once, must not

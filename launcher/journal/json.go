@@ -26,6 +26,9 @@ type record struct {
 	Error   string    `json:"error,omitempty"`
 	Notes   []string  `json:"notes,omitempty"`
 	Text    string    `json:"text,omitempty"`
+
+	Reply    string    `json:"reply,omitempty"`
+	Attempts []Attempt `json:"attempts,omitempty"`
 }
 
 // JSON writes one JSON object a line and an event, every event included. Keys
@@ -43,7 +46,8 @@ func JSON(w io.Writer) Sink {
 
 func recordOf(e *Event) record {
 	r := record{Time: e.Time, Event: e.Kind.String(), Service: e.Service, Name: clip(e.Name), User: clip(e.User),
-		Relay: e.Relay, PID: e.PID, Running: e.Running, Seconds: e.Duration.Seconds(), Text: clip(e.Text)}
+		Relay: e.Relay, PID: e.PID, Running: e.Running, Seconds: e.Duration.Seconds(), Text: clip(e.Text),
+		Reply: clip(e.Reply), Attempts: e.Attempts}
 	if e.Remote.IsValid() {
 		r.Remote = e.Remote.String()
 	}

@@ -83,7 +83,7 @@ func appendWhat(b []byte, e *Event) []byte {
 	case Denied:
 		b = append(b, "denied by "...)
 		b = append(b, e.Rule.String()...)
-		return appendErr(b, e.Err)
+		return appendRefusal(appendErr(b, e.Err), e)
 	case Refused:
 		b = append(b, "refused"...)
 		return appendErr(b, e.Err)
@@ -109,6 +109,22 @@ func appendAllowed(b []byte, e *Event) []byte {
 	b = append(b, e.Rule.String()...)
 	if e.Relay {
 		b = append(b, ", may relay"...)
+	}
+	return b
+}
+
+// appendRefusal adds what the client was told, and what it wanted to send.
+func appendRefusal(b []byte, e *Event) []byte {
+	if e.Reply == "" {
+		return b
+	}
+	b = append(b, ": told "...)
+	b = Escape(b, e.Reply)
+	for _, a := range e.Attempts {
+		b = Escape(append(b, "; helo "...), a.Helo)
+		b = Escape(append(b, " from <"...), a.From)
+		b = Escape(append(b, "> to <"...), a.To)
+		b = append(b, '>')
 	}
 	return b
 }

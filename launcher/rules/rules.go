@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"doorward/acl"
+	"doorward/acl/dnsbl"
 	"doorward/acl/hosts"
 	"doorward/acl/tcprules"
 )
@@ -53,6 +54,7 @@ type sum [sha256.Size]byte
 //
 //	hosts           hosts.allow and hosts.deny
 //	tcprules:FILE   FILE as tcprules(1) reads it, text or cdb
+//	rblsmtpd        what a word before it set RBLSMTPD to, as rblsmtpd(1) has it
 //
 // It follows later reloads; one request is judged by one page. The error
 // names every line that could not be understood.
@@ -159,8 +161,10 @@ func (b *Book) load(word string) (entry, error) {
 		p, err = b.hosts(&in)
 	case kind == "tcprules" && file != "":
 		p, err = loadTCPRules(&in, file)
+	case word == "rblsmtpd":
+		p = dnsbl.Rblsmtpd{}
 	default:
-		err = fmt.Errorf("%q: want hosts or tcprules:FILE", word)
+		err = fmt.Errorf("%q: want hosts, tcprules:FILE or rblsmtpd", word)
 	}
 	return entry{p, in.sums}, err
 }
