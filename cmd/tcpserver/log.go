@@ -21,7 +21,26 @@ type log struct {
 	running int
 }
 
-func newLog(o options) *log { return &log{options: o} }
+// sinks returns where events go, and the log in the original's words, which
+// writes nothing if another format is asked for.
+func sinks(o options) (journal.Sink, *log) {
+	l := &log{options: o}
+	if !o.json {
+		return l.sink, l
+	}
+	l.verbosity = quiet
+	return filtered(journal.JSON(os.Stderr), o.verbosity), l
+}
+
+// filtered passes on what that verbosity wants to hear.
+func filtered(sink journal.Sink, v verbosity) journal.Sink {
+	return func(e journal.Event) {
+		trouble := e.Kind == journal.Failed || e.Kind == journal.Refused || e.Kind == journal.Noted || len(e.Notes) > 0
+		if v == verbose || v == errs && trouble {
+			sink(e)
+		}
+	}
+}
 
 // Raw wait statuses of the process that the original has for every connection
 // and this program only for those that are let in.
@@ -49,15 +68,12 @@ func (l *log) sink(e journal.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e.Kind {
-	case journal.Started:
-		l.write(l.arrived(&e) + l.judged("ok", &e))
+	case journal.Started, journal.Replaced:
+		l.write(l.arrived(&e) + l.notes(e.Notes) + l.judged("ok", &e))
 	case journal.Denied:
-		arrived := l.arrived(&e)
-		if len(e.Notes) > 0 {
-			l.write(arrived + l.dropped(e.Notes) + l.ended(&e, statusDropped))
-			return
-		}
-		l.write(arrived + l.judged("deny", &e) + l.ended(&e, statusDenied))
+		l.denied(&e)
+	case journal.Refused:
+		l.write(l.warning(fmt.Sprintf("dropping connection from %s: %v", l.address(e.Remote.Addr()), e.Err)))
 	case journal.Failed:
 		l.write(l.arrived(&e) + l.judged("ok", &e) + l.warning(fmt.Sprintf("unable to run %s: %v", l.program[0], e.Err)) +
 			l.ended(&e, statusDropped))
@@ -65,6 +81,25 @@ func (l *log) sink(e journal.Event) {
 		l.write(l.ended(&e, int(e.Status)))
 	case journal.Noted:
 		l.write(l.warning(e.Text))
+	}
+}
+
+// denied tells of a client that was kept out: by a rule, perhaps with a reply,
+// or because its rules could not be read.
+func (l *log) denied(e *journal.Event) {
+	arrived := l.arrived(e)
+	switch {
+	case e.Rule == (acl.Pos{}) && len(e.Notes) > 0:
+		l.write(arrived + l.dropped(e.Notes) + l.ended(e, statusDropped))
+	case e.Reply != "":
+		// rblsmtpd's line, which here has no process of its own either.
+		told := ""
+		if l.verbosity >= errs {
+			told = fmt.Sprintf("rblsmtpd: %s pid %d: %s\n", l.address(e.Remote.Addr()), e.PID, e.Reply)
+		}
+		l.write(arrived + l.notes(e.Notes) + l.judged("ok", e) + told + l.ended(e, 0))
+	default:
+		l.write(arrived + l.notes(e.Notes) + l.judged("deny", e) + l.ended(e, statusDenied))
 	}
 }
 
@@ -112,6 +147,13 @@ func (l *log) dropped(notes []acl.Note) string {
 	text := ""
 	for _, n := range notes {
 		text += l.warning("dropping connection, " + n.String())
+	}
+	return text
+}
+
+func (l *log) notes(notes []acl.Note) (text string) {
+	for _, n := range notes {
+		text += l.warning(n.String())
 	}
 	return text
 }

@@ -11,9 +11,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"doorward/launcher"
+	"doorward/launcher/journal"
+	"doorward/launcher/rules"
 	"doorward/launcher/sock"
+	"doorward/launcher/sock/activation"
 )
 
 // Exit statuses, as ucspi-tcp has them.
@@ -35,10 +39,7 @@ func main() {
 }
 
 func tcpserver(o options) error {
-	if err := sock.KeepInherited(); err != nil {
-		return err
-	}
-	l, err := listen(o)
+	listeners, err := listen(o)
 	if err != nil {
 		return err
 	}
@@ -46,27 +47,56 @@ func tcpserver(o options) error {
 		return err
 	}
 	if o.printPort {
-		fmt.Println(l.Addr().Port())
+		fmt.Println(listeners[0].Addr().Port())
 		os.Stdout.Close()
 	}
-	log := newLog(o)
-	var port launcher.Port
-	port.Set(service(o))
-	port.Gate.Set(launcher.Limits{Max: o.limit, PerSource: o.perSource})
-	server := launcher.Server{Journal: log.sink}
+	sink, log := sinks(o)
+	warn := func(err error) { sink(journal.Event{Kind: journal.Noted, Time: time.Now(), Text: err.Error()}) }
+	book := &rules.Book{Warn: warn}
+	svc, err := service(o, book)
+	if err != nil {
+		return err
+	}
 	log.status()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	err = server.Accept(ctx, l, &port)
+	if len(o.words) > 0 {
+		go follow(ctx, book, warn)
+	}
+	err = accept(ctx, listeners, svc, launcher.Limits{Max: o.limit, PerSource: o.perSource, Rate: o.rate}, sink)
 	if ctx.Err() != nil {
 		return nil // SIGTERM: sessions go on without us, as the original has it
 	}
 	return err
 }
 
-// listen binds the socket while this process may still bind any port.
-func listen(o options) (*sock.Listener, error) {
+// accept serves all listeners with one count, until ctx is done or one of them
+// breaks.
+func accept(ctx context.Context, ls []*sock.Listener, svc *launcher.Service, limits launcher.Limits, sink journal.Sink) error {
+	var port launcher.Port
+	port.Set(svc)
+	port.Gate.Set(limits)
+	server := launcher.Server{Journal: sink}
+	broken := make(chan error, len(ls))
+	for _, l := range ls {
+		go func() { broken <- server.Accept(ctx, l, &port) }()
+	}
+	return <-broken
+}
+
+// systemd as a host means the sockets that the service manager passed.
+const systemd = "systemd:"
+
+// listen binds the socket while this process may still bind any port, or takes
+// those that were passed. No other inherited descriptor reaches a program.
+func listen(o options) ([]*sock.Listener, error) {
+	if o.host == systemd {
+		return passed(o.port)
+	}
+	if err := sock.KeepInherited(); err != nil {
+		return nil, err
+	}
 	c, err := socket(o)
 	if err != nil {
 		return nil, err
@@ -80,7 +110,20 @@ func listen(o options) (*sock.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("unable to bind: %w", err)
 	}
-	return l, nil
+	return []*sock.Listener{l}, nil
+}
+
+// passed takes the sockets with that name (FileDescriptorName=).
+func passed(name string) ([]*sock.Listener, error) {
+	sockets, err := activation.Take()
+	if err != nil {
+		return nil, err
+	}
+	ls := sockets.Claim(name, 0, false)
+	if len(ls) == 0 {
+		return nil, fmt.Errorf("no socket named %q was passed", name)
+	}
+	return ls, nil
 }
 
 // dropPrivileges becomes who everything from here on runs as: groups, group

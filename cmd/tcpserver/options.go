@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"doorward/cmd/internal/getopt"
+	"doorward/launcher"
 )
 
 const usage = "tcpserver: usage: tcpserver [ -461UXpPhHrRoOdDqQv ] [ -c limit ] [ -x rules.cdb ] [ -B banner ] [ -g gid ] [ -u uid ] [ -b backlog ] [ -l localname ] [ -t timeout ] [ -I interface ] host port program"
@@ -19,13 +20,16 @@ type options struct {
 	ipv4, ipv6 bool // -4, -6
 	printPort  bool // -1
 	limit      int  // -c
-	perSource  int  // --per-source; 0: none
 	backlog    int  // -b
 	iface      string
 
-	rules    string // -x; empty: none
-	openDoor bool   // -X: a missing file of rules lets everybody in
-	banner   string // -B
+	perSource int           // --per-source; 0: none
+	rate      launcher.Rate // --rate
+
+	rules    string   // -x; empty: none
+	openDoor bool     // -X: a missing file of rules lets everybody in
+	words    []string // --rules: asked after -x
+	banner   string   // -B
 
 	uid, gid *uint32 // -u, -g, -U
 
@@ -37,6 +41,7 @@ type options struct {
 	noDelay     bool    // -d, -D
 
 	verbosity verbosity
+	json      bool // --log-format json
 }
 
 // A verbosity says what goes to the log.
@@ -54,7 +59,7 @@ var errUsage = errors.New(usage)
 // for the reader of a terminal, and mean exit status 100.
 func parseOptions(args []string) (options, error) {
 	o := options{limit: 40, backlog: 20, userSeconds: 26, remoteName: true, user: true, verbosity: errs}
-	parser := getopt.Options{Program: "tcpserver", Letters: "461UXpPhHrRoOdDqQvc:x:B:g:u:b:l:t:I:", Long: "per-source", Set: o.set}
+	parser := getopt.Options{Program: "tcpserver", Letters: "461UXpPhHrRoOdDqQvc:x:B:g:u:b:l:t:I:", Long: "per-source rate rules log-format", Set: o.set}
 	rest, err := parser.Parse(args)
 	var unknown *getopt.Error
 	if errors.As(err, &unknown) {
@@ -99,6 +104,17 @@ func (o *options) set(option, value string) error {
 		o.userSeconds = number(value)
 	case "per-source":
 		o.perSource, err = positive("--per-source", value)
+	case "rate":
+		if o.rate, err = launcher.ParseRate(value); err != nil {
+			err = fmt.Errorf("tcpserver: --rate %w", err)
+		}
+	case "rules":
+		o.words = append(o.words, strings.Fields(value)...)
+	case "log-format":
+		o.json = value == "json"
+		if !o.json && value != "text" {
+			err = fmt.Errorf("tcpserver: --log-format %q: want text or json", value)
+		}
 	}
 	return err
 }

@@ -1,22 +1,55 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"os"
 	"sync/atomic"
 	"syscall"
 
 	"doorward/acl"
 	"doorward/acl/tcprules"
+	"doorward/cmd/internal/errtext"
+	"doorward/launcher/rules"
 )
 
-// policy is what -x asks for; nil lets everybody in.
-func policy(o options) acl.Policy {
-	if o.rules == "" {
-		return nil
+// policy is what -x and --rules ask for, in this order; nil lets everybody in.
+// The book has the files of --rules, which must be good to begin with.
+func policy(o options, book *rules.Book) (acl.Policy, error) {
+	var all acl.All
+	if o.rules != "" {
+		all = append(all, &file{name: o.rules, form6: o.ipv6, openDoor: o.openDoor})
 	}
-	return &file{name: o.rules, form6: o.ipv6, openDoor: o.openDoor}
+	if len(o.words) > 0 {
+		p, err := book.Policy(o.words...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return all, nil
+}
+
+// follow reads the files of --rules again when they change. What cannot be
+// understood changes nothing and is told of.
+func follow(ctx context.Context, book *rules.Book, warn func(error)) {
+	last := ""
+	w := rules.Watcher{
+		Files: book.Files,
+		Warn:  warn,
+		Changed: func() {
+			_, err := book.Reload()
+			if err != nil && err.Error() != last {
+				warn(err)
+			}
+			last = fmt.Sprint(err)
+		},
+	}
+	w.Run(ctx)
 }
 
 // A file is a policy that lives in a file of rules, as cdb or as text. Every
@@ -63,32 +96,26 @@ func (f *file) policy() (acl.Policy, error) {
 	if l := f.loaded.Load(); l != nil && l.stamp == now {
 		return l.policy, nil
 	}
-	src, err := os.ReadFile(f.name)
+	src, err := rules.ReadFile(f.name)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := tcprules.Load(f.name, string(src))
+	p, err := tcprules.Load(f.name, string(src))
 	if err != nil {
 		return nil, err
 	}
 	if f.form6 {
-		rules = rules.Form6()
+		p = p.Form6()
 	}
-	f.loaded.Store(&loaded{now, rules})
-	return rules, nil
+	f.loaded.Store(&loaded{now, p})
+	return p, nil
 }
 
 // reason says in the words of the original why a file could not be read.
 func reason(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "file does not exist"
-	case errors.Is(err, fs.ErrPermission):
-		return "access denied"
-	}
 	var broken *fs.PathError
 	if errors.As(err, &broken) {
-		return broken.Err.Error()
+		err = broken.Err
 	}
-	return err.Error()
+	return errtext.Of(err)
 }

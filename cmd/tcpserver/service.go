@@ -4,28 +4,36 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"doorward/acl"
 	"doorward/launcher"
 	"doorward/launcher/lookup"
+	"doorward/launcher/rules"
 	"doorward/launcher/run"
 	"doorward/launcher/ucspi"
 )
 
 // service is what a command line asks for, in the launcher's terms.
-func service(o options) *launcher.Service {
-	s := &launcher.Service{
-		Name:     "tcpserver",
-		Policy:   policy(o),
+func service(o options, book *rules.Book) (*launcher.Service, error) {
+	p, err := policy(o, book)
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Base(o.program[0])
+	return &launcher.Service{
+		Name:     name,
+		Daemon:   name,
+		Policy:   p,
 		Attach:   attach(o),
 		Greeting: o.banner,
 		NoDelay:  o.noDelay,
 		Program:  program(o.program),
 		Env:      os.Environ(),
 		Style:    style(o),
-	}
-	return s
+	}, nil
 }
 
 func style(o options) ucspi.Style {
@@ -46,26 +54,35 @@ func program(argv []string) run.Program {
 }
 
 // attach finds out the facts the options ask for, at once and in tcpserver's
-// order: the program and the rules are to see what there is.
+// order: the program and the rules are to see what there is. Tables of
+// hosts_access(5) may ask for others, and trust a name only if it leads back
+// to the address.
 func attach(o options) func(*acl.Request) {
+	hosts := slices.Contains(o.words, "hosts")
 	u := lookup.UCSPI{
 		DNS:      lookup.DNSCacheIP(os.LookupEnv, "/etc/resolv.conf"),
-		Paranoid: o.paranoid,
+		Paranoid: o.paranoid || hosts,
 		Wait:     time.Duration(o.userSeconds) * time.Second,
 	}
 	finders := u.TCPServer()
-	if !o.remoteName {
-		delete(finders, acl.Name)
-	}
-	if !o.user {
-		delete(finders, acl.Ident)
+	var wanted []acl.Kind
+	for _, w := range []struct {
+		kind acl.Kind
+		on   bool
+	}{{acl.LocalName, o.localName == nil}, {acl.Name, o.remoteName}, {acl.Ident, o.user}} {
+		switch {
+		case w.on:
+			wanted = append(wanted, w.kind)
+		case !hosts:
+			delete(finders, w.kind)
+		}
 	}
 	return func(r *acl.Request) {
 		if o.localName != nil {
 			r.Learn(acl.LocalName, "", acl.Answer{Status: acl.Found, Text: *o.localName})
 		}
 		finders.Attach(context.Background(), r, 0)
-		for _, k := range []acl.Kind{acl.LocalName, acl.Name, acl.Ident} {
+		for _, k := range wanted {
 			r.Get(k, "")
 		}
 	}
