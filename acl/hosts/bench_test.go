@@ -81,7 +81,8 @@ func BenchmarkDecideDenied(b *testing.B) {
 	}
 }
 
-// tcpdmatch needs 12 ms for one question that the last of these rules answers.
+// On the machine this was written on, tcpdmatch took 6.7 to 7.8 ms to answer one
+// question by the last of these rules, and Parse 5.9 to 7.9 ms.
 func BenchmarkParse(b *testing.B) {
 	src := tableOfNets(10000)
 	b.SetBytes(int64(len(src)))

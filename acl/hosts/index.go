@@ -164,7 +164,7 @@ func (e *entry) addText(p *pattern) {
 		e.nets = append(e.nets, netip.PrefixFrom(p.word.addr.WithZone(""), 128))
 		e.asks = true
 	case p.named && (p.word.op == equal || p.word.op == suffix) && !strings.ContainsAny(p.text, ":%"):
-		e.words = append(e.words, &p.word)
+		e.words = append(e.words, p.word)
 	default:
 		e.other = true
 	}

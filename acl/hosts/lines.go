@@ -83,12 +83,8 @@ func (r *reader) piece() (text string, size int, more bool) {
 // cutField cuts s at the first sep that is not within brackets. The brackets
 // are counted, not paired: "[[" hides everything after it.
 func cutField(s string, sep byte) (before, after string, found bool) {
-	if strings.IndexByte(s, '[') < 0 && strings.IndexByte(s, ']') < 0 {
-		i := strings.IndexByte(s, sep)
-		if i < 0 {
-			return s, "", false
-		}
-		return s[:i], s[i+1:], true
+	if strings.IndexByte(s, sep) < 0 {
+		return s, "", false
 	}
 	depth := 0
 	for i := range len(s) {

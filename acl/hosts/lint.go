@@ -64,6 +64,9 @@ func (c *compiler) lintLine(text string) {
 
 // lintBrackets looks at a list: those of options do not count.
 func (c *compiler) lintBrackets(list string) {
+	if strings.IndexByte(list, '[') < 0 && strings.IndexByte(list, ']') < 0 {
+		return
+	}
 	if strings.Count(list, "[") != strings.Count(list, "]") {
 		c.bad(strings.TrimSpace(list), errBracket)
 	}
@@ -190,6 +193,9 @@ func (c *compiler) lintText(p *pattern) {
 
 // lintMask looks at net/mask.
 func (c *compiler) lintMask(p *pattern) {
+	if p.byMask && isText(p.net, p.text) {
+		return
+	}
 	net, mask, ok := cutField(p.text, '/')
 	switch {
 	case !ok:
@@ -198,6 +204,12 @@ func (c *compiler) lintMask(p *pattern) {
 	default:
 		c.lintMask4(p, net, mask)
 	}
+}
+
+// isText reports whether text is how net is printed, as nearly all are.
+func isText(net netip.Prefix, text string) bool {
+	var buf [64]byte
+	return string(net.AppendTo(buf[:0])) == text
 }
 
 func (c *compiler) lintMask6(p *pattern, net string) {

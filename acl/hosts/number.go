@@ -106,7 +106,7 @@ func prefixLen(mask uint32) int {
 
 // portNumber reads a daemon pattern that is a port. libwrap keeps 32 bits of
 // the number, so 4294967321 is 25.
-func portNumber(tok string) (port int, ok bool) {
+func portNumber(tok string) (port int32, ok bool) {
 	number := strings.TrimLeft(tok, "\v\f")
 	digits := number
 	if digits != "" && (digits[0] == '+' || digits[0] == '-') {
@@ -116,5 +116,5 @@ func portNumber(tok string) (port int, ok bool) {
 		return 0, false
 	}
 	n, _ := strconv.ParseInt(number, 10, 64) // out of range it is the last one in range, as in C
-	return int(uint32(n)), uint32(n) <= 65535
+	return int32(uint32(n)), uint32(n) <= 65535
 }

@@ -176,14 +176,14 @@ func (c *compiler) gatherTokens(ts []token) []token {
 	var out []token
 	for len(ts) > 0 {
 		var run []pattern
-		for len(run) < len(ts) && ts[len(run)].anyone && ts[len(run)].host.plainNet() {
+		for len(run) < len(ts) && ts[len(run)].who == nil && ts[len(run)].host.plainNet() {
 			run = append(run, ts[len(run)].host)
 		}
 		n := max(len(run), 1)
 		if n < minSet {
 			out = append(out, ts[:n]...)
 		} else {
-			out = append(out, token{text: "a net", anyone: true, host: newSet(run, true)})
+			out = append(out, token{text: "a net", host: newSet(run, true)})
 		}
 		ts = ts[n:]
 	}

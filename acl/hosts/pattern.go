@@ -13,12 +13,12 @@ import (
 // of a daemon, or a word of a pattern file.
 type pattern struct {
 	op     op
-	text   string       // as written
-	word   word         // opText
 	named  bool         // opText: the word is compared with the name, too
-	net    netip.Prefix // opNet
 	byMask bool         // opNet: written with a mask
-	masked masked       // opMask
+	text   string       // as written
+	net    netip.Prefix // opNet
+	word   *word        // opText
+	masked *masked      // opMask
 	file   *patternFile // opFile
 	set    *set         // opSet
 }
@@ -96,7 +96,7 @@ func (c *compiler) setMask(p *pattern, net, mask string) {
 	case !ok || !quadOK || n&m != n:
 		p.op = opNever
 	case ones < 0:
-		p.op, p.masked = opMask, masked{n, m}
+		p.op, p.masked = opMask, &masked{n, m}
 	default:
 		p.op, p.byMask, p.net = opNet, true, netip.PrefixFrom(addr4(n), ones)
 	}
@@ -123,19 +123,18 @@ func (c *compiler) setMask6(p *pattern, net, length string) {
 // setText compiles a word. What it says about addresses is worked out here
 // where that is possible, so that most of them need no text of the address.
 func (c *compiler) setText(p *pattern) {
-	p.op, p.word = opText, newWord(p.text)
 	p.named = !numeric(p.text)
+	if !p.named && p.text[0] != '.' {
+		net, ok := leading(p.text)
+		if ok {
+			p.op, p.net = opNet, net
+		}
+		return // or digits and dots that are the text of no address: opNever
+	}
+	p.op, p.word = opText, newWord(p.text)
 	if p.word.op == glob && c.numericWildcard(p.text) {
 		p.named = false
 	}
-	if p.named || p.word.op == glob || p.word.op == suffix {
-		return
-	}
-	if net, ok := leading(p.text); ok {
-		p.op, p.net = opNet, net
-		return
-	}
-	p.op = opNever // digits and dots that are the text of no address
 }
 
 // numericWildcard reports whether a pattern with wildcards is about addresses:

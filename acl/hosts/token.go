@@ -4,12 +4,10 @@ package hosts
 // "daemon@host" or "daemon" among daemons.
 type token struct {
 	text   string
-	daemon bool // of a daemon list
-	who    word // the daemon or the user
+	who    *word // the daemon or the user; nil: a port, or no user
 	host   pattern
-
-	anyone bool // there is no user: who is not looked at
-	port   int  // if isPort, instead of who
+	port   int32 // of a daemon, if isPort
+	daemon bool  // of a daemon list
 	isPort bool
 	bound  bool // a daemon has a host
 }
@@ -18,7 +16,7 @@ func (c *compiler) clientToken(tok string) token {
 	// The first byte is never the separator: "@group" has no user.
 	user, host, ok := cutField(tok[1:], '@')
 	if !ok {
-		t := token{text: tok, anyone: true, host: c.newPattern(tok)}
+		t := token{text: tok, host: c.newPattern(tok)}
 		c.lintPattern(&t.host)
 		return t
 	}
@@ -52,13 +50,13 @@ func (t *token) match(s *subject, except bool) bool {
 		return t.matchDaemon(s) && (!t.bound || t.host.match(s, &s.server, except))
 	}
 	// The host comes first: a user is asked for only at a host that fits.
-	return t.host.match(s, &s.client, except) && (t.anyone || t.who.match(s.client.user()))
+	return t.host.match(s, &s.client, except) && (t.who == nil || t.who.match(s.client.user()))
 }
 
 func (t *token) matchDaemon(s *subject) bool {
 	if t.isPort {
-		port := int(s.r.Local.Port())
-		return port != 0 && port == t.port
+		port := s.r.Local.Port()
+		return port != 0 && int32(port) == t.port
 	}
 	return t.who.match(s.daemon)
 }

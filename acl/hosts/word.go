@@ -26,8 +26,8 @@ const (
 )
 
 // newWord compiles a token, which is not empty.
-func newWord(tok string) word {
-	w := word{text: lower(tok)}
+func newWord(tok string) *word {
+	w := &word{text: lower(tok)}
 	switch {
 	case strings.IndexByte(tok, '*') >= 0 || strings.IndexByte(tok, '?') >= 0:
 		w.op, w.text = glob, tidyStars(w.text)
