@@ -1,0 +1,27 @@
+package question
+
+import (
+	"context"
+	"net/netip"
+
+	"doorward/acl"
+	"doorward/launcher/lookup"
+)
+
+// NameOf returns the verified name of an address as tcpd would find it, or ""
+// or acl.ParanoidName.
+func NameOf(ctx context.Context, a netip.Addr) string {
+	r := &acl.Request{Remote: netip.AddrPortFrom(a, 0)}
+	switch answer := (lookup.Wrappers{}).Finders()[acl.Name](ctx, r, ""); answer.Status {
+	case acl.Found:
+		return answer.Text
+	case acl.Forged:
+		return acl.ParanoidName
+	}
+	return ""
+}
+
+// Netgroup answers an acl.Netgroup fact from the system's netgroups.
+func Netgroup(arg string) acl.Answer {
+	return (lookup.Wrappers{}).Finders()[acl.Netgroup](context.Background(), nil, arg)
+}

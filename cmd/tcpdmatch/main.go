@@ -1,0 +1,156 @@
+// Command tcpdmatch tells what tcpd would do about a client.
+//
+// See tcpdmatch(8).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"doorward/acl/hosts"
+	"doorward/cmd/internal/getopt"
+	"doorward/cmd/internal/inetdconf"
+	"doorward/cmd/internal/question"
+)
+
+const (
+	usage = "usage: tcpdmatch [-d] [-i inet_conf] daemon[@host] [user@]host\n" +
+		"\t-d: use allow/deny files in current directory\n" +
+		"\t-i: location of inetd.conf file\n"
+
+	defaultInetd = "/etc/inetd.conf"
+	lookupLimit  = 30 * time.Second // for all names together
+)
+
+func main() {
+	err := tcpdmatch(os.Args[1:], os.Stdout)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, err)
+	var usageError *getopt.Error
+	if errors.As(err, &usageError) {
+		fmt.Fprint(os.Stderr, usage)
+	}
+	os.Exit(1)
+}
+
+// errUsage is usage as an error, without its last newline.
+var errUsage = errors.New(usage[:len(usage)-1])
+
+// An oracle answers questions on out.
+type oracle struct {
+	out    io.Writer
+	inetd  string
+	access hosts.Access
+}
+
+func tcpdmatch(args []string, out io.Writer) error {
+	o := oracle{out: out}
+	dir := "/etc/"
+	options := getopt.Options{Program: "tcpdmatch", Letters: "di:", Set: func(option, value string) error {
+		switch option {
+		case "d":
+			dir = ""
+		case "i":
+			o.inetd = value
+		}
+		return nil
+	}}
+	rest, err := options.Parse(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 2 {
+		return errUsage
+	}
+	q := question.Parse(rest[0], rest[1])
+	if err := o.daemon(&q); err != nil {
+		return err
+	}
+	o.access = hosts.Access{Allow: o.table(dir + "hosts.allow"), Deny: o.table(dir + "hosts.deny")}
+	return o.answer(q)
+}
+
+// daemon brings the name of the daemon into the form tcpd knows it by, and
+// looks for it in inetd.conf.
+func (o *oracle) daemon(q *question.Question) error {
+	if name := question.ProcessName(q.Daemon); name != q.Daemon {
+		o.warn(q.Daemon + ": daemon name normalized to: " + name)
+		q.Daemon = name
+	}
+	file := o.inetd
+	if file == "" {
+		file = defaultInetd
+	}
+	src, err := os.ReadFile(file)
+	switch {
+	case err != nil && o.inetd != "":
+		return err
+	case err != nil: // most machines have none
+		return nil
+	}
+	daemons, errs := inetdconf.Parse(file, string(src), os.Stat)
+	o.warnAll(errors.Join(errs...))
+	if fault := daemons.Fault(q.Daemon, file); fault != "" {
+		o.warn(q.Daemon + ": " + fault)
+	}
+	return nil
+}
+
+// table reads a table and prints what is wrong with it.
+func (o *oracle) table(name string) *hosts.Rules {
+	t, err := question.Table(name)
+	o.warnAll(err)
+	for _, w := range t.Warnings() {
+		o.warn(place(w.Pos) + `"` + w.Word + `": ` + w.Text)
+	}
+	return t
+}
+
+// answer answers for each address of the client.
+func (o *oracle) answer(q question.Question) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
+	defer cancel()
+	server, err := o.server(ctx, q.Server)
+	if err != nil {
+		return err
+	}
+	clients, err := question.Hosts(ctx, q.Client)
+	if err != nil {
+		return fmt.Errorf("%s: %w", q.Client, err)
+	}
+	if name := clients[0].Name; name != "" && !strings.EqualFold(name, q.Client) {
+		o.warn(q.Client + ": hostname alias")
+		o.warn("(official name: " + name + ")")
+	}
+	for i, client := range clients {
+		if i > 0 {
+			fmt.Fprintln(o.out)
+		}
+		o.judge(q, server, client)
+	}
+	return nil
+}
+
+// server finds the one address of the server, and its name if it was given by
+// address.
+func (o *oracle) server(ctx context.Context, word string) (question.Host, error) {
+	all, err := question.Hosts(ctx, word)
+	switch {
+	case err != nil:
+		return question.Host{}, fmt.Errorf("%s: %w", word, err)
+	case len(all) > 1:
+		return question.Host{}, fmt.Errorf("Error: %s has more than one address\nPlease specify an address instead", word)
+	}
+	h := all[0]
+	if h.Name == "" {
+		h.Name = question.NameOf(ctx, h.Addr)
+	}
+	return h, nil
+}

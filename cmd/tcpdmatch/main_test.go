@@ -1,0 +1,134 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The test binary is tcpdmatch too, when it is started with this variable set.
+const actAsTcpdmatch = "DOORWARD_TEST_BE_TCPDMATCH"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(actAsTcpdmatch) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const (
+	allow = `smtp: 192.0.2.1 : setenv A b c : spawn echo %c %n : severity mail.info : allow
+smtp: joe@192.0.2.4 : twist /bin/echo %u
+smtp: 192.0.2.8 : setenv A b : user no-such-user : nice
+smtp: [2001:db8::7] : deny
+smtp: paranoid
+imap@192.0.2.25: 192.0.2.9
+`
+	deny = "ALL: ALL EXCEPT localhost\n"
+)
+
+// ask runs program in a directory with both tables and returns its standard
+// output and exit status.
+func ask(t *testing.T, program string, args ...string) (out, errs string, code int) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"hosts.allow": allow, "hosts.deny": deny} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), actAsTcpdmatch+"=1")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Run()
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestAnswers(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ daemon, client, want string }{
+		{"smtp", "192.0.2.1", "client:   address  192.0.2.1\nserver:   process  smtp\nmatched:  hosts.allow line 1\n" +
+			"option:   setenv A b c\noption:   spawn echo 192.0.2.1 unknown\noption:   severity mail.info\noption:   allow\naccess:   granted\n"},
+		{"smtp", "joe@192.0.2.4", "client:   address  192.0.2.4\nclient:   username joe\nserver:   process  smtp\n" +
+			"matched:  hosts.allow line 2\noption:   twist /bin/echo joe\naccess:   delegated\n"},
+		{"smtp", "192.0.2.4", "client:   address  192.0.2.4\nserver:   process  smtp\nmatched:  hosts.deny line 1\naccess:   denied\n"},
+		{"smtp", "192.0.2.8", "client:   address  192.0.2.8\nserver:   process  smtp\nmatched:  hosts.allow line 3\noption:   setenv A b\n" +
+			"option:   user no-such-user\nerror: hosts.allow, line 3: unknown user: \"no-such-user\"\naccess:   denied\n"},
+		{"smtp", "2001:db8::7", "client:   address  2001:db8::7\nserver:   process  smtp\nmatched:  hosts.allow line 4\noption:   deny\naccess:   denied\n"},
+		{"smtp", "paranoid", "client:   hostname paranoid\nserver:   process  smtp\nmatched:  hosts.allow line 5\naccess:   granted\n"},
+		{"/usr/sbin/smtp", "unknown", "warning: /usr/sbin/smtp: daemon name normalized to: smtp\nserver:   process  smtp\nmatched:  hosts.deny line 1\naccess:   denied\n"},
+		{"imap@192.0.2.25", "192.0.2.9", "matched:  hosts.allow line 6\naccess:   granted\n"},
+	}
+	for _, tt := range tests {
+		out, errs, code := ask(t, self, "-d", tt.daemon, tt.client)
+		if code != 0 || errs != "" || !strings.HasSuffix(out, tt.want) {
+			t.Errorf("%s %s: exit %d\ngot  %q %q\nwant %q", tt.daemon, tt.client, code, out, errs, tt.want)
+		}
+	}
+}
+
+// Whatever cannot be answered is exit status 1 and nothing on standard output.
+func TestNoAnswer(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		args []string
+		errs string
+	}{
+		{nil, "usage: tcpdmatch "},
+		{[]string{"smtp"}, "usage: tcpdmatch "},
+		{[]string{"-x", "smtp", "192.0.2.1"}, "tcpdmatch: illegal option -- x\nusage: "},
+		{[]string{"-i", "/nonexistent", "smtp", "192.0.2.1"}, "open /nonexistent: "},
+		{[]string{"-d", "smtp", "10.0.0.0/8"}, "10.0.0.0/8: host not found"},
+		{[]string{"-d", "smtp@", "192.0.2.1"}, ": host not found"},
+	}
+	for _, tt := range tests {
+		out, errs, code := ask(t, self, tt.args...)
+		if code != 1 || out != "" || !strings.HasPrefix(errs, tt.errs) {
+			t.Errorf("%q: exit %d, %q, %q", tt.args, code, out, errs)
+		}
+	}
+}
+
+// The verdicts are those of the installed tcpdmatch.
+func TestCompareTcpdmatch(t *testing.T) {
+	if os.Getenv("DOORWARD_COMPARE") != "1" {
+		t.Skip("needs DOORWARD_COMPARE=1 and tcpdmatch(8)")
+	}
+	original, err := exec.LookPath("tcpdmatch")
+	if err != nil {
+		t.Skip("needs tcpdmatch(8)")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := func(out string) (lines []string) {
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "client:") || strings.HasPrefix(line, "server:") || strings.HasPrefix(line, "access:") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		return lines
+	}
+	for _, daemon := range []string{"smtp", "imap", "imap@192.0.2.25", "/usr/sbin/smtp", "ftp"} {
+		for _, client := range []string{"192.0.2.1", "joe@192.0.2.4", "192.0.2.4", "192.0.2.8", "192.0.2.9", "2001:db8::7",
+			"::ffff:192.0.2.1", "paranoid", "unknown", "joe@unknown", "127.0.0.1", "10.0.0.0/8", "a@b@192.0.2.1", ""} {
+			out, _, code := ask(t, self, "-d", daemon, client)
+			want, _, wantCode := ask(t, original, "-d", daemon, client)
+			if got, want := strings.Join(printed(out), "\n"), strings.Join(printed(want), "\n"); got != want || code != wantCode {
+				t.Errorf("%s %s: exit %d, want %d\ngot  %s\nwant %s", daemon, client, code, wantCode, got, want)
+			}
+		}
+	}
+}
