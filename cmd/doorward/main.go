@@ -15,6 +15,7 @@ import (
 const usage = `usage: doorward command [flags]
 
 commands:
+  check     look for mistakes in rules and services
   serve     accept connections for the services of a configuration
   version   print the version
   help      print this, or with a command its flags
@@ -51,6 +52,8 @@ func command(args []string, out io.Writer) error {
 	}
 	name, args := args[0], args[1:]
 	switch name {
+	case "check":
+		return checkCommand(args, out)
 	case "serve":
 		return serveCommand(args)
 	case "version", "-version", "--version":
