@@ -16,6 +16,7 @@ const usage = `usage: doorward command [flags]
 
 commands:
   check     look for mistakes in rules and services
+  explain   say what becomes of a client, and why
   serve     accept connections for the services of a configuration
   version   print the version
   help      print this, or with a command its flags
@@ -54,6 +55,8 @@ func command(args []string, out io.Writer) error {
 	switch name {
 	case "check":
 		return checkCommand(args, out)
+	case "explain":
+		return explainCommand(args, out)
 	case "serve":
 		return serveCommand(args)
 	case "version", "-version", "--version":
