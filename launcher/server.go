@@ -7,7 +7,8 @@
 // one goroutine a listener accepts, one goroutine a connection sees it through
 // from the decision to the end of its program.
 //
-// For each connection, in this order: a place at the gate (else: reset, or
+// For each connection, in this order: the pace (else: wait in the kernel), the
+// conditions of the service (else: reset), a place at the gate (else: reset, or
 // wait in the kernel), the decision, the options of the rule (spawn, banners
 // ...), the environment, the program. A client that is kept out costs no
 // process; if its decision has a reply, it is told so in SMTP.
@@ -41,6 +42,7 @@ type Port struct {
 	Gate Gate
 
 	service atomic.Pointer[Service]
+	pacer   pacer
 	full    atomic.Int64 // when the journal last heard that the port was full, in Unix seconds
 }
 
@@ -63,6 +65,7 @@ func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
 		if err := p.Gate.Wait(ctx); err != nil {
 			return nil
 		}
+		p.pacer.wait(ctx)
 		c, err := l.Accept()
 		var room *sock.BusyError
 		switch {
@@ -98,10 +101,17 @@ func pause(ctx context.Context, d time.Duration) {
 
 // admit lets a client through the gate, or turns it away.
 func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
-	now := time.Now()
-	if err := enter(ctx, &p.Gate, c.Remote.Addr()); err != nil {
+	now, svc := time.Now(), p.Service()
+	if p.pacer.count(svc.Pace, now) {
+		s.note(p, svc.Pace.String())
+	}
+	err := svc.open(now)
+	if err == nil {
+		err = enter(ctx, &p.Gate, c.Remote.Addr())
+	}
+	if err != nil {
 		c.Reset()
-		s.Journal(journal.Event{Kind: journal.Refused, Time: now, Service: p.Service().Name, Remote: c.Remote, Local: c.Local, Err: err})
+		s.Journal(journal.Event{Kind: journal.Refused, Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
 		return
 	}
 	s.reportFull(p, now)

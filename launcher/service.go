@@ -15,6 +15,9 @@ type Service struct {
 	Name   string // in the journal
 	Daemon string // name the rules use, such as "in.ftpd"
 
+	Pace       Pace        // how fast clients may come
+	Conditions []Condition // when they may; none: at any time
+
 	// Policy decides who gets in; nil lets everybody in.
 	Policy acl.Policy
 

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"doorward/launcher"
 	"doorward/launcher/rules"
 	"doorward/launcher/run"
 	"doorward/launcher/xinetd"
@@ -40,6 +41,22 @@ func user(name string) (xinetd.User, bool) {
 func group(name string) (uint32, bool) {
 	gid, err := run.LookupGroup(name)
 	return gid, err == nil
+}
+
+// conditions says when a service takes clients, in the order in which xinetd
+// looks.
+func conditions(service *xinetd.Service) (cs []launcher.Condition) {
+	if service.MaxLoad > 0 {
+		cs = append(cs, launcher.LoadBelow(service.MaxLoad, launcher.SystemLoad))
+	}
+	if len(service.AccessTimes) == 0 {
+		return cs
+	}
+	intervals := make([]launcher.Interval, len(service.AccessTimes))
+	for i, t := range service.AccessTimes {
+		intervals[i] = launcher.Interval(t)
+	}
+	return append(cs, launcher.During(intervals))
 }
 
 // programOf says how the program of a service is run: in a session of its

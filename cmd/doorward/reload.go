@@ -150,6 +150,8 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 	return &launcher.Service{
 		Name:        service.ID,
 		Daemon:      service.Daemon,
+		Pace:        launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
+		Conditions:  conditions(service),
 		Policy:      acl.All{service.Access, policy},
 		Attach:      s.attach(service.ID),
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,

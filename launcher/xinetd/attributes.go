@@ -70,11 +70,11 @@ var attributes = map[string]*attribute{
 
 	"only_from":    {where: anywhere, max: many, ops: change, set: list(func(s *Service) **words { return &s.onlyFrom })},
 	"no_access":    {where: anywhere, max: many, ops: change, set: list(func(s *Service) **words { return &s.noAccess })},
-	"access_times": {where: inService, min: 1, max: many, ops: set, set: setAccessTimes, later: true},
+	"access_times": {where: inService, min: 1, max: many, ops: set, set: setAccessTimes},
 	"instances":    {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.Instances })},
 	"per_source":   {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.PerSource })},
-	"cps":          {where: anywhere, min: 2, max: 2, ops: set, set: setCPS, later: true},
-	"max_load":     {where: anywhere, min: 1, max: 1, ops: set, set: setMaxLoad, later: true},
+	"cps":          {where: anywhere, min: 2, max: 2, ops: set, set: setCPS},
+	"max_load":     {where: anywhere, min: 1, max: 1, ops: set, set: setMaxLoad},
 	"deny_time":    {where: inService, min: 1, max: 1, ops: set, set: setDenyTime, later: true},
 
 	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner }), later: true},
