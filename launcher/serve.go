@@ -23,16 +23,102 @@ const greetingTime = 10 * time.Second
 // connection. tcp_wrappers waits for ever; a place at the gate is worth more.
 const commandTime = 5 * time.Minute
 
+// bannerTime is the same for each of the banners.
+const bannerTime = 10 * time.Second
+
+// A visit is one client, and what has become of it so far.
+type visit struct {
+	svc      *Service
+	fd       int // the connection, or a socket lent as a whole
+	request  *acl.Request
+	decision acl.Decision
+	hand     run.Handover
+	event    journal.Event
+}
+
+func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
+	v := &visit{svc: svc, fd: fd, request: r}
+	v.event = journal.Event{Time: came, Service: svc.Name, Remote: r.Remote, Local: r.Local}
+	v.request.PID = pid
+	if svc.Attach != nil {
+		svc.Attach(r)
+	}
+	return v
+}
+
 // serve sees one connection through, from the decision to the end of its
 // program. It owns the connection.
 func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
-	e := journal.Event{Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local}
-	child, reply, err := s.start(svc, c, &e)
-	if reply.Text != "" {
-		s.refuse(c, reply, e)
-		return
+	v := newVisit(svc, c.FD, c.Request(svc.Daemon), accepted)
+	if svc.Greeting != "" {
+		run.Send(c.FD, svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
 	}
-	c.Close()
+	v.banner(svc.Banners.Always)
+	switch in := v.judge(); {
+	case in:
+		v.banner(svc.Banners.Success)
+		child, err := v.start()
+		c.Close()
+		s.follow(v, child, err)
+	case v.event.Err == nil && v.decision.Reply.Text != "":
+		s.refuse(c, v.decision.Reply, v.event)
+	default:
+		v.banner(svc.Banners.Fail)
+		c.Close()
+		s.Journal(v.event)
+	}
+}
+
+func (v *visit) banner(file string) {
+	v.svc.Banners.send(v.fd, file, time.Now().Add(bannerTime), &v.event)
+}
+
+// judge decides, and carries out what the rules say beside that. It reports
+// whether a program is to be started.
+func (v *visit) judge() bool {
+	r, svc, e := v.request, v.svc, &v.event
+	d := svc.decide(r)
+	v.decision = d
+	e.Kind, e.Verdict, e.Rule = journal.Denied, d.Verdict, d.Rule
+	e.Notes = append(e.Notes, d.Notes...)
+	defer learnt(r, e)
+
+	v.hand = run.Handover{Program: svc.Program, Conn: v.fd, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
+	v.hand.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
+	e.Err = v.hand.Apply(d)
+	e.Notes = append(e.Notes, notes(d.Rule, v.hand.Warnings)...)
+	return e.Err == nil && (d.Verdict != acl.Deny || v.hand.Twisted)
+}
+
+// start starts the program of a client that was let in.
+func (v *visit) start() (*run.Child, error) {
+	e := &v.event
+	defer learnt(v.request, e) // to describe a client may find more out
+	set := v.svc.settings(v.request, v.decision)
+	env, err := v.svc.Style.Environ(v.svc.Env, v.request, set, v.svc.Want...)
+	if err != nil {
+		return nil, err
+	}
+	v.svc.tune(v.fd)
+	child, err := v.hand.Program.Start(v.fd, env)
+	if err != nil {
+		return nil, err
+	}
+	e.Kind, e.PID = journal.Started, child.PID
+	may, oddity := relays(set)
+	if e.Relay = may; may && oddity != "" {
+		e.Notes = append(e.Notes, acl.Note{Pos: v.decision.Rule, Text: oddity})
+	}
+	if v.hand.Twisted {
+		e.Kind = journal.Replaced
+	}
+	return child, nil
+}
+
+// follow waits for the end of a program, if it could be started, and keeps the
+// journal.
+func (s *Server) follow(v *visit, child *run.Child, err error) {
+	e, accepted := v.event, v.event.Time
 	if err != nil {
 		e.Kind, e.Err = journal.Failed, err
 	}
@@ -43,55 +129,6 @@ func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
 	e.Status, err = child.Wait()
 	e.Kind, e.Time, e.Duration, e.Err = journal.Ended, time.Now(), time.Since(accepted), err
 	s.Journal(e)
-}
-
-// start has a connection judged and, if it is let in, its program started.
-// Without an error and without a child, it was kept out, and is to be told so
-// if there is a reply. It fills in e.
-func (s *Server) start(svc *Service, c sock.Conn, e *journal.Event) (*run.Child, acl.Reply, error) {
-	if svc.Greeting != "" {
-		run.Send(c.FD, svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
-	}
-	r := c.Request(svc.Daemon)
-	r.PID = pid
-	if svc.Attach != nil {
-		svc.Attach(r)
-	}
-	d := svc.decide(r)
-	e.Verdict, e.Rule, e.Notes = d.Verdict, d.Rule, d.Notes[:len(d.Notes):len(d.Notes)]
-	defer learnt(r, e)
-
-	h := run.Handover{Program: svc.Program, Conn: c.FD, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
-	h.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
-	err := h.Apply(d)
-	e.Notes = append(e.Notes, notes(d.Rule, h.Warnings)...)
-	e.Kind = journal.Denied
-	if err != nil {
-		e.Err = err
-		return nil, acl.Reply{}, nil
-	}
-	if d.Verdict == acl.Deny && !h.Twisted {
-		return nil, d.Reply, nil
-	}
-	set := svc.settings(r, d)
-	env, err := svc.Style.Environ(svc.Env, r, set, svc.Want...)
-	if err != nil {
-		return nil, acl.Reply{}, err
-	}
-	svc.tune(c.FD)
-	child, err := h.Program.Start(c.FD, env)
-	if err != nil {
-		return nil, acl.Reply{}, err
-	}
-	e.Kind, e.PID = journal.Started, child.PID
-	may, oddity := relays(set)
-	if e.Relay = may; may && oddity != "" {
-		e.Notes = append(e.Notes, acl.Note{Pos: d.Rule, Text: oddity})
-	}
-	if h.Twisted {
-		e.Kind = journal.Replaced
-	}
-	return child, acl.Reply{}, nil
 }
 
 // tune sets socket options. A client that has gone has none to set; its

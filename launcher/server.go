@@ -110,8 +110,7 @@ func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
 		err = enter(ctx, &p.Gate, c.Remote.Addr())
 	}
 	if err != nil {
-		c.Reset()
-		s.Journal(journal.Event{Kind: journal.Refused, Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
+		s.turnAway(svc, c, journal.Event{Kind: journal.Refused, Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
 		return
 	}
 	s.reportFull(p, now)
@@ -121,6 +120,20 @@ func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
 		defer p.Gate.Leave(c.Remote.Addr())
 		s.serve(p.Service(), c, now)
 	}()
+}
+
+// turnAway sends a client away, with what the socket takes of a banner at
+// once: a flood is not waited for. Without a banner the connection is reset.
+func (s *Server) turnAway(svc *Service, c sock.Conn, e journal.Event) {
+	defer func() { s.Journal(e) }()
+	b := &svc.Banners
+	if b.Always == "" && b.Fail == "" {
+		c.Reset()
+		return
+	}
+	b.send(c.FD, b.Always, e.Time, &e)
+	b.send(c.FD, b.Fail, e.Time, &e)
+	c.Close()
 }
 
 // enter waits for a place where another listener was faster. Only a server

@@ -29,6 +29,8 @@ type Service struct {
 	// (tcpserver -B); empty: nothing.
 	Greeting string
 
+	Banners Banners // files a client is sent
+
 	// NoDelay and KeepAlive turn TCP_NODELAY and SO_KEEPALIVE on (flags =
 	// NODELAY KEEPALIVE in xinetd).
 	NoDelay, KeepAlive bool

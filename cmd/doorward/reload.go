@@ -148,12 +148,14 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		return nil, err
 	}
 	return &launcher.Service{
-		Name:        service.ID,
-		Daemon:      service.Daemon,
-		Pace:        launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
-		Conditions:  conditions(service),
-		Policy:      acl.All{service.Access, policy},
-		Attach:      s.attach(service.ID),
+		Name:       service.ID,
+		Daemon:     service.Daemon,
+		Pace:       launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
+		Conditions: conditions(service),
+		Policy:     acl.All{service.Access, policy},
+		Attach:     s.attach(service.ID),
+		Banners: launcher.Banners{Always: service.Banner, Success: service.BannerSuccess, Fail: service.BannerFail,
+			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
 		KeepAlive:   service.Flags&xinetd.KeepAlive != 0,
 		Program:     program,

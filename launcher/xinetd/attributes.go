@@ -77,9 +77,9 @@ var attributes = map[string]*attribute{
 	"max_load":     {where: anywhere, min: 1, max: 1, ops: set, set: setMaxLoad},
 	"deny_time":    {where: inService, min: 1, max: 1, ops: set, set: setDenyTime, later: true},
 
-	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner }), later: true},
-	"banner_success": {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerSuccess }), later: true},
-	"banner_fail":    {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerFail }), later: true},
+	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner })},
+	"banner_success": {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerSuccess })},
+	"banner_fail":    {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerFail })},
 	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect, later: true},
 
 	"log_type":       {where: anywhere, min: 1, max: 4, ops: set, set: setLogType},
