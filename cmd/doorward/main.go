@@ -18,6 +18,7 @@ commands:
   check     look for mistakes in rules and services
   explain   say what becomes of a client, and why
   serve     accept connections for the services of a configuration
+  units     write systemd units for the services of a configuration
   version   print the version
   help      print this, or with a command its flags
 
@@ -59,6 +60,8 @@ func command(args []string, out io.Writer) error {
 		return explainCommand(args, out)
 	case "serve":
 		return serveCommand(args)
+	case "units":
+		return unitsCommand(args, out)
 	case "version", "-version", "--version":
 		_, err := fmt.Fprintln(out, "doorward", version())
 		return err
