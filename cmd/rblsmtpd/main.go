@@ -26,7 +26,7 @@ const (
 func main() {
 	o, err := parseOptions(os.Args[1:])
 	if err != nil {
-		fmt.Fprint(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitUsage)
 	}
 	r := request()

@@ -11,7 +11,7 @@ import (
 )
 
 // -R is part of the text, as it always was, though no option.
-const usage = "rblsmtpd: usage: rblsmtpd [ -b ] [ -R ] [ -t timeout ] [ -r base ] [ -a base ] smtpd [ arg ... ]\n"
+const usage = "rblsmtpd: usage: rblsmtpd [ -b ] [ -R ] [ -t timeout ] [ -r base ] [ -a base ] smtpd [ arg ... ]"
 
 type options struct {
 	steps   dnsbl.Rblsmtpd // -r -a -b -B -c -C, in their order
@@ -21,7 +21,7 @@ type options struct {
 }
 
 // parseOptions reads the arguments after the program's name. Its errors are
-// whole lines, as rblsmtpd prints them.
+// what rblsmtpd prints.
 func parseOptions(args []string) (options, error) {
 	o := options{timeout: reject.DefaultTimeout}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -80,7 +80,7 @@ func (o *options) argument(op byte, value string) error {
 	if name, codes, ok := strings.Cut(value, "="); ok {
 		c, err := dnsbl.ParseCodes(codes)
 		if err != nil {
-			return fmt.Errorf("rblsmtpd: -%c %q: %w\n", op, value, err)
+			return fmt.Errorf("rblsmtpd: -%c %q: %w", op, value, err)
 		}
 		step.Zone = &dnsbl.Zone{Name: name, Codes: c, Weight: 1}
 		if op == 'a' {

@@ -66,7 +66,7 @@ func TestOptionErrors(t *testing.T) {
 		{"-bR smtpd", "rblsmtpd: illegal option -- R\n" + usage},
 		{"-b- smtpd", "rblsmtpd: illegal option -- -\n" + usage},
 		{"-br", "rblsmtpd: option requires an argument -- r\n" + usage},
-		{"-r zen.example=1 smtpd", "rblsmtpd: -r \"zen.example=1\": want codes such as 127.0.0.[2..11]\n"},
+		{"-r zen.example=1 smtpd", "rblsmtpd: -r \"zen.example=1\": want codes such as 127.0.0.[2..11]"},
 	}
 	for _, tt := range tests {
 		_, err := parseOptions(strings.Fields(tt.line))

@@ -52,7 +52,7 @@ func TestMistakesExit100(t *testing.T) {
 		{"-b -r", "rblsmtpd: option requires an argument -- r\n" + usage},
 	}
 	for _, tt := range tests {
-		want := result{"", tt.stderr, 100}
+		want := result{"", tt.stderr + "\n", 100}
 		if got := runIn(t, "", "", []string{path, "RBLSMTPD=no"}, strings.Fields(tt.line)...); got != want {
 			t.Errorf("%q: got %v; want %v", tt.line, got, want)
 		}

@@ -55,10 +55,15 @@ const (
 
 var errUsage = errors.New(usage)
 
+// defaultBacklog is as many waiting clients as the kernel lets a socket have.
+// The original has room for 20: when more come at once, the kernel drops what
+// they send, and they try again after a second, after three, after seven.
+const defaultBacklog = 4096
+
 // parseOptions reads the arguments after the program's name. Its errors are
 // for the reader of a terminal, and mean exit status 100.
 func parseOptions(args []string) (options, error) {
-	o := options{limit: 40, backlog: 20, userSeconds: 26, remoteName: true, user: true, verbosity: errs}
+	o := options{limit: 40, backlog: defaultBacklog, userSeconds: 26, remoteName: true, user: true, verbosity: errs}
 	parser := getopt.Options{Program: "tcpserver", Letters: "461UXpPhHrRoOdDqQvc:x:B:g:u:b:l:t:I:", Long: "per-source rate rules log-format", Set: o.set}
 	rest, err := parser.Parse(args)
 	var unknown *getopt.Error
