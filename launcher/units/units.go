@@ -40,8 +40,8 @@ func Write(services []*xinetd.Service, o Options) []File {
 	var files []File
 	var sockets []string
 	for _, s := range services {
-		name := "doorward-" + Escape(s.ID)
-		if taken[name] { // an id is the same for tcp and udp
+		name := fileName(s.ID)
+		for taken[name] { // an id may be the same for tcp and udp
 			name += "-" + s.Protocol
 		}
 		taken[name] = true
@@ -174,21 +174,15 @@ func argument(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$", "\n", `\n`).Replace(s) + `"`
 }
 
-// Escape makes a part of the name of a unit of any text, as systemd-escape(1)
-// does.
-func Escape(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '/':
-			b.WriteByte('-')
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == ':', c == '_', c == '.' && i > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, `\x%02x`, c)
+// fileName makes the name of a socket unit of an id: with _ for what has a
+// meaning of its own in such names, or trips systemd-analyze.
+func fileName(id string) string {
+	return "doorward-" + strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-_.:", r) {
+			return r
 		}
-	}
-	return b.String()
+		return '_'
+	}, id)
 }
 
 // nameable reports whether an id can be the name of a descriptor
