@@ -175,10 +175,10 @@ func argument(s string) string {
 }
 
 // fileName makes the name of a socket unit of an id: with _ for what has a
-// meaning of its own in such names, or trips systemd-analyze.
+// meaning of its own in such names, or trips systemd-analyze (a colon).
 func fileName(id string) string {
 	return "doorward-" + strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-_.:", r) {
+		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("-_.", r) {
 			return r
 		}
 		return '_'
