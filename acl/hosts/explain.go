@@ -12,6 +12,7 @@ type Trace struct {
 // A Step is one rule that was looked at.
 type Step struct {
 	Rule    acl.Pos
+	Text    string // the rule as written, in one line
 	Matched bool
 	Why     string     // in words; ends without a full stop
 	Asked   []acl.Fact // what had to be found out for it
@@ -42,7 +43,7 @@ func (t *Rules) traced(s *subject, v acl.Verdict, trace *Trace) *rule {
 	for i := range t.rules {
 		ru := &t.rules[i]
 		asked := countAsked(s.r)
-		step := Step{Rule: t.pos(ru)}
+		step := Step{Rule: t.pos(ru), Text: t.text(ru)}
 		t.enter(ru, s, v)
 		step.Matched, step.Why = ru.why(s)
 		step.Asked = askedSince(s.r, asked)

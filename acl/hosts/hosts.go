@@ -46,6 +46,7 @@ import (
 // of goroutines may use them. A nil *Rules is an empty table.
 type Rules struct {
 	name     string
+	src      string
 	rules    []rule
 	broken   *acl.SyntaxError // why the table ends before its text does; nil if it does not
 	files    []string
@@ -59,7 +60,8 @@ type Rules struct {
 
 // A rule is one logical line.
 type rule struct {
-	line    int // the last of its physical lines
+	line    int32 // the last of its physical lines
+	start   int32 // where the first of them is in src
 	daemons list
 	clients list
 	options []option
@@ -100,4 +102,4 @@ func (t *Rules) Len() int {
 	return len(t.rules)
 }
 
-func (t *Rules) pos(ru *rule) acl.Pos { return acl.Pos{File: t.name, Line: ru.line} }
+func (t *Rules) pos(ru *rule) acl.Pos { return acl.Pos{File: t.name, Line: int(ru.line)} }

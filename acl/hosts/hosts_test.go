@@ -146,10 +146,10 @@ func TestExplain(t *testing.T) {
 	a := access(t, "imap: ALL\nsmtp: 198.51.100.0/24, .example.org\nsmtp: ALL EXCEPT .example.net\n", "ALL: joe@ALL: severity mail.info\n")
 	trace := a.Explain(request("192.0.2.7", named))
 	want := []hosts.Step{
-		{Rule: acl.Pos{File: "allow", Line: 1}, Why: "daemon is not in the list"},
-		{Rule: acl.Pos{File: "allow", Line: 2}, Why: "client is not in the list", Asked: []acl.Fact{{Kind: acl.Name}}},
-		{Rule: acl.Pos{File: "allow", Line: 3}, Why: "client is in ALL, except .example.net"},
-		{Rule: acl.Pos{File: "deny", Line: 1}, Matched: true, Why: "daemon is in ALL; client is in joe@ALL", Asked: []acl.Fact{{Kind: acl.Ident}}},
+		{Rule: acl.Pos{File: "allow", Line: 1}, Text: "imap: ALL", Why: "daemon is not in the list"},
+		{Rule: acl.Pos{File: "allow", Line: 2}, Text: "smtp: 198.51.100.0/24, .example.org", Why: "client is not in the list", Asked: []acl.Fact{{Kind: acl.Name}}},
+		{Rule: acl.Pos{File: "allow", Line: 3}, Text: "smtp: ALL EXCEPT .example.net", Why: "client is in ALL, except .example.net"},
+		{Rule: acl.Pos{File: "deny", Line: 1}, Text: "ALL: joe@ALL: severity mail.info", Matched: true, Why: "daemon is in ALL; client is in joe@ALL", Asked: []acl.Fact{{Kind: acl.Ident}}},
 	}
 	if !reflect.DeepEqual(trace.Steps, want) {
 		t.Errorf("got  %+v\nwant %+v", trace.Steps, want)
@@ -185,12 +185,17 @@ func TestWarnings(t *testing.T) {
 		{"smtp: FAIL\n", "RESERVED"},
 		{"UNKNOWN: ALL\n", "RESERVED"},
 		{"local: ALL\n", "RESERVED"},
+		{"KNOWN: ALL\n", "RESERVED"},
 		{"@smtp: ALL\n", "DAEMON"},
 		{".smtp: ALL\n", "DAEMON"},
 		{"smtp: .joe@ALL\n", "USER"},
 		{"smtp: ALL EXCEPT\n", "EMPTY"},
 		{": ALL\n", "EMPTY"},
 		{"smtp: ALL: spawn echo %x\n", "ESCAPE"},
+		{"smtp: ALL: setenv RELAYCLIENT\n", ""},
+		{"smtp: ALL: setenv RELAYCLIENT @fixme\n", ""},
+		{"smtp: ALL: setenv RELAYCLIENT no\n", "RELAYCLIENT"},
+		{"smtp: ALL: setenv = RELAYCLIENT 0\n", "RELAYCLIENT"},
 		{"smtp: /missing\n", "FILE"},
 		{"smtp: /comment\n", "FILE-COMMENT"},
 		{"smtp: /except\n", "FILE-EXCEPT"},

@@ -111,6 +111,16 @@ func (c *compiler) lintOptions(ru *rule) {
 				c.warn("ESCAPE", e, "no such %-sequence: it expands to nothing")
 			}
 		}
+		if o.word.name == "setenv" {
+			c.lintSetenv(o)
+		}
+	}
+}
+
+// lintSetenv looks for a value meant to switch off what any value switches on.
+func (c *compiler) lintSetenv(o *option) {
+	if name, value := cutSetenv(o.value); name == "RELAYCLIENT" && foldAny(value, "no", "0", "false", "off") {
+		c.warn("RELAYCLIENT", o.value, "whoever has RELAYCLIENT in the environment may relay, whatever its value")
 	}
 }
 
@@ -121,7 +131,7 @@ func (c *compiler) lintDaemon(t *token) {
 		c.warn("DAEMON", t.text, `daemon name begins with "@": netgroups are for hosts`)
 	case t.text[0] == '/':
 		c.warn("DAEMON", t.text, `daemon name begins with "/": pattern files are for hosts`)
-	case foldAny(t.text, "local", "unknown", "paranoid", "fail"):
+	case foldAny(t.text, "local", "known", "unknown", "paranoid", "fail"):
 		c.warn("RESERVED", t.text, "daemon name may be reserved word")
 	case t.text[0] == '.':
 		c.warn("DAEMON", t.text, "daemon name begins with dot: it matches the ends of names")
@@ -134,8 +144,7 @@ func (c *compiler) lintDaemon(t *token) {
 }
 
 func (c *compiler) lintUser(t *token) {
-	user, _, _ := strings.Cut(t.text[1:], "@")
-	user = t.text[:1+len(user)]
+	user, _, _ := cutWho(t.text)
 	switch {
 	case user[0] == '@':
 		c.warn("USER", t.text, `user name begins with "@": netgroups are for hosts`)

@@ -48,6 +48,7 @@ func parse(name, src string, read func(path string) (string, error), legacy comp
 		src = ""
 	}
 	t := c.table
+	t.src = src
 	t.rules = make([]rule, 0, min(strings.Count(src, "\n")+1, maxReserve))
 	c.lines(&reader{src: src})
 	t.files, t.warnings = c.order, c.warnings
@@ -95,7 +96,7 @@ func (c *compiler) end(word string, err error) {
 
 // lines compiles the table line by line.
 func (c *compiler) lines(r *reader) {
-	for r.next() {
+	for start := 0; r.next(); start = len(c.table.src) - len(r.src) {
 		if c.stopsHere(r) {
 			return
 		}
@@ -114,7 +115,7 @@ func (c *compiler) lines(r *reader) {
 		if r.nul {
 			c.bad(r.text, errNUL)
 		}
-		c.line(r.text)
+		c.line(r.text, start)
 	}
 }
 
@@ -129,8 +130,8 @@ func (c *compiler) stopsHere(r *reader) bool {
 	return c.table.broken != nil
 }
 
-// line compiles a logical line.
-func (c *compiler) line(text string) {
+// line compiles a logical line, which starts at that byte of the table.
+func (c *compiler) line(text string, start int) {
 	c.lintLine(text)
 	if text == "" || text[0] == '#' || blank(text[0]) && strings.TrimLeft(text, " \t\r\n") == "" {
 		return
@@ -143,7 +144,7 @@ func (c *compiler) line(text string) {
 	clients, options, extended := cutField(rest, ':')
 	c.lintBrackets(daemons)
 	c.lintBrackets(clients)
-	ru := rule{line: c.pos.Line, daemons: c.daemonList(daemons), clients: c.list(clients, false)}
+	ru := rule{line: int32(c.pos.Line), start: int32(start), daemons: c.daemonList(daemons), clients: c.list(clients, false)}
 	if extended {
 		ru.options = newOptions(options)
 		ru.ending = endingOf(ru.options)

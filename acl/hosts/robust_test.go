@@ -160,6 +160,15 @@ func FuzzParse(f *testing.F) {
 		if table == nil || table.Len() > strings.Count(src, "\n")+1 {
 			t.Fatalf("%d rules", table.Len())
 		}
+		n := 0
+		for rule := range table.All {
+			if n++; !strings.Contains(rule.Text, ":") || rule.Pos.Line < n {
+				t.Errorf("rule %+v", rule)
+			}
+		}
+		if n != table.Len() {
+			t.Errorf("%d rules, All has %d", table.Len(), n)
+		}
 		var bad *acl.SyntaxError
 		if err != nil && !errors.As(err, &bad) {
 			t.Errorf("error %v is about no line", err)

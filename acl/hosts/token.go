@@ -13,14 +13,13 @@ type token struct {
 }
 
 func (c *compiler) clientToken(tok string) token {
-	// The first byte is never the separator: "@group" has no user.
-	user, host, ok := cutField(tok[1:], '@')
+	user, host, ok := cutWho(tok)
 	if !ok {
 		t := token{text: tok, host: c.newPattern(tok)}
 		c.lintPattern(&t.host)
 		return t
 	}
-	t := token{text: tok, who: newWord(tok[:1+len(user)])}
+	t := token{text: tok, who: newWord(user)}
 	if host != "" {
 		t.host = c.newPattern(host)
 	}
@@ -30,8 +29,7 @@ func (c *compiler) clientToken(tok string) token {
 }
 
 func (c *compiler) daemonToken(tok string) token {
-	daemon, host, bound := cutField(tok[1:], '@')
-	daemon = tok[:1+len(daemon)]
+	daemon, host, bound := cutWho(tok)
 	t := token{text: tok, daemon: true, bound: bound}
 	if host != "" {
 		t.host = c.newPattern(host)
