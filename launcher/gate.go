@@ -17,8 +17,12 @@ type Limits struct {
 	// Rate is how often the clients of one prefix may come.
 	Rate Rate
 
+	// PerPrefix is how many of those served at once may be of one prefix; 0:
+	// any number.
+	PerPrefix int
+
 	// PrefixV4 and PrefixV6 are the bits of an address that make a source for
-	// Rate; 0: 32 and 64.
+	// Rate and PerPrefix; 0: 32 and 64.
 	PrefixV4, PrefixV6 int
 }
 
@@ -26,14 +30,15 @@ type Limits struct {
 var (
 	ErrFull   = errors.New("too many connections")
 	ErrSource = errors.New("too many connections from this address")
+	ErrPrefix = errors.New("too many connections from this network")
 	ErrRate   = errors.New("connections from this source are too frequent")
 )
 
 // A Gate counts the connections of one service and holds them to its limits.
 //
 // At Max, a listener stops accepting: clients wait in the kernel's queue, in
-// order, at no cost, and nobody is turned away who need not be. At PerSource,
-// or when it comes more often than Rate, a client is turned away, since
+// order, at no cost, and nobody is turned away who need not be. At PerSource
+// or PerPrefix, or when it comes more often than Rate, a client is turned away, since
 // otherwise one source could fill the queue for everybody.
 //
 // A Gate is shared by all listeners of a service and outlives a reload. Its
@@ -43,6 +48,7 @@ type Gate struct {
 	limits  Limits
 	running int
 	sources map[netip.Addr]int // connections of each client that is in
+	nets    map[netip.Addr]int // the same, by prefix; nil unless there is a PerPrefix
 	meter   meter              // how often each source came
 	room    chan struct{}      // closed when there may be room; nil while nobody waits
 }
@@ -52,6 +58,13 @@ func (g *Gate) Set(l Limits) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.limits = l
+	g.nets = nil
+	if l.PerPrefix > 0 {
+		g.nets = make(map[netip.Addr]int)
+		for a, n := range g.sources {
+			g.nets[l.source(a)] += n
+		}
+	}
 	g.wake()
 }
 
@@ -86,7 +99,7 @@ func (g *Gate) waitRoom() <-chan struct{} {
 }
 
 // Enter takes a place for a client that came from a at the time now, or
-// returns ErrFull, ErrSource or ErrRate; who is turned away does not count.
+// returns ErrFull, ErrSource, ErrPrefix or ErrRate; who is turned away does not count.
 // Whoever gets in calls Leave with the same address, once.
 func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	g.mu.Lock()
@@ -97,6 +110,9 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	if g.limits.PerSource > 0 && g.sources[a] >= g.limits.PerSource {
 		return ErrSource
 	}
+	if g.nets != nil && g.nets[g.limits.source(a)] >= g.limits.PerPrefix {
+		return ErrPrefix
+	}
 	if g.limits.Rate.Count > 0 && !g.meter.take(g.limits.Rate, g.limits.source(a), now) {
 		return ErrRate
 	}
@@ -104,6 +120,9 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 		g.sources = make(map[netip.Addr]int)
 	}
 	g.sources[a]++
+	if g.nets != nil {
+		g.nets[g.limits.source(a)]++
+	}
 	g.running++
 	return nil
 }
@@ -115,6 +134,11 @@ func (g *Gate) Leave(a netip.Addr) {
 	g.running--
 	if g.sources[a]--; g.sources[a] == 0 {
 		delete(g.sources, a)
+	}
+	if net := g.limits.source(a); g.nets != nil {
+		if g.nets[net]--; g.nets[net] == 0 {
+			delete(g.nets, net)
+		}
 	}
 	if !g.full() {
 		g.wake()

@@ -39,6 +39,31 @@ func TestGatePerSource(t *testing.T) {
 	}
 }
 
+// The clients of one prefix count together, also those that were in before
+// the limit and its prefix were set.
+func TestGatePerPrefix(t *testing.T) {
+	var g launcher.Gate
+	enter := func(addr string, want error) {
+		t.Helper()
+		if err := g.Enter(netip.MustParseAddr(addr), time.Now()); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", addr, err, want)
+		}
+	}
+	enter("2001:db8::1", nil)
+	g.Set(launcher.Limits{PerPrefix: 2, PrefixV4: 24})
+	enter("2001:db8::2", nil)
+	enter("2001:db8::3", launcher.ErrPrefix)
+	enter("2001:db8:0:1::3", nil)
+	enter("192.0.2.1", nil)
+	enter("192.0.2.2", nil)
+	enter("192.0.2.3", launcher.ErrPrefix)
+	enter("198.51.100.3", nil)
+	g.Set(launcher.Limits{PerPrefix: 2}) // each IPv4 address by itself, now
+	enter("192.0.2.3", nil)
+	g.Leave(netip.MustParseAddr("2001:db8::1"))
+	enter("2001:db8::3", nil)
+}
+
 // Whoever waits at a full gate goes on when somebody leaves, and when the
 // limit is raised.
 func TestGateWait(t *testing.T) {

@@ -1,7 +1,9 @@
 package launcher
 
 import (
+	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -126,9 +128,27 @@ func (s *Server) follow(v *visit, child *run.Child, err error) {
 	if child == nil {
 		return
 	}
+	if v.svc.MaxSession > 0 {
+		defer s.limit(child, v.svc.MaxSession, e)()
+	}
 	e.Status, err = child.Wait()
 	e.Kind, e.Time, e.Duration, e.Err = journal.Ended, time.Now(), time.Since(accepted), err
 	s.Journal(e)
+}
+
+// termTime is how long a program that is told to end may take to do so.
+const termTime = 5 * time.Second
+
+// limit ends a program that runs for too long, unless stop is called before.
+func (s *Server) limit(child *run.Child, most time.Duration, e journal.Event) (stop func()) {
+	kill := time.AfterFunc(most+termTime, func() { child.KillGroup(syscall.SIGKILL) })
+	term := time.AfterFunc(most, func() {
+		if child.KillGroup(syscall.SIGTERM) == nil {
+			s.Journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: e.Service, Remote: e.Remote,
+				Text: fmt.Sprintf("pid %d is told to end: it has run for %v", e.PID, most)})
+		}
+	})
+	return func() { term.Stop(); kill.Stop() }
 }
 
 // tune sets socket options. A client that has gone has none to set; its

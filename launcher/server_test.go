@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -245,4 +246,31 @@ func TestPerSource(t *testing.T) {
 		}
 	}
 	h.waitFor(journal.Refused)
+}
+
+// A program that runs for too long is told to end, with those it started.
+func TestMaxSession(t *testing.T) {
+	svc := &launcher.Service{Name: "t", Program: shell("sleep 60 & wait"), MaxSession: 50 * time.Millisecond}
+	h := open(t, svc, launcher.Limits{})
+	if got := h.visit(""); got != "" { // both have the connection: it ends with the last
+		t.Errorf("got %q", got)
+	}
+	h.waitFor(journal.Ended)
+	if e := h.events[len(h.events)-1]; e.Status.Signal() != syscall.SIGTERM {
+		t.Errorf("ended by %v", e.Status)
+	}
+	if !slices.Contains(h.kinds(), journal.Noted) {
+		t.Error("nobody heard why")
+	}
+}
+
+// One that does not listen to SIGTERM is killed.
+func TestMaxSessionKill(t *testing.T) {
+	svc := &launcher.Service{Name: "t", Program: shell("trap '' TERM; while :; do sleep 1; done"), MaxSession: 50 * time.Millisecond}
+	h := open(t, svc, launcher.Limits{})
+	h.visit("")
+	h.waitFor(journal.Ended)
+	if e := h.events[len(h.events)-1]; e.Status.Signal() != syscall.SIGKILL {
+		t.Errorf("ended by %v", e.Status)
+	}
 }

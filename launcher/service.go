@@ -2,6 +2,7 @@ package launcher
 
 import (
 	"strings"
+	"time"
 
 	"doorward/acl"
 	"doorward/acl/cidr"
@@ -39,6 +40,11 @@ type Service struct {
 	Env     []string    // what the program's environment starts from
 	Style   ucspi.Style // how the connection is described in it
 	Want    []acl.Kind  // facts to describe even if no rule asked for them
+
+	// MaxSession is how long a program may run: then it and what is in its
+	// session get a SIGTERM, and some seconds later a SIGKILL. 0: as long as it
+	// likes. The program needs a session of its own.
+	MaxSession time.Duration
 
 	// RemoteHost sets REMOTE_HOST to the client's address, as xinetd does.
 	RemoteHost bool

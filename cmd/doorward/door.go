@@ -76,7 +76,14 @@ func sameSockets(a, b *xinetd.Service) bool {
 func (d *door) set(service *xinetd.Service, svc *launcher.Service) {
 	d.service = service
 	d.port.Set(svc)
-	d.port.Gate.Set(launcher.Limits{Max: service.Instances, PerSource: service.PerSource})
+	d.port.Gate.Set(launcher.Limits{
+		Max:       service.Instances,
+		PerSource: service.PerSource,
+		PerPrefix: service.PerPrefix,
+		Rate:      service.Rate,
+		PrefixV4:  service.PrefixV4,
+		PrefixV6:  service.PrefixV6,
+	})
 }
 
 // accept begins to accept. Failed hears of a socket that broke.

@@ -153,7 +153,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Pace:       launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
 		Conditions: conditions(service),
 		Policy:     acl.All{service.Access, policy},
-		Attach:     s.attach(service.ID),
+		Attach:     s.attach(service.ID, service.DecideTimeout),
 		Banners: launcher.Banners{Always: service.Banner, Success: service.BannerSuccess, Fail: service.BannerFail,
 			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
@@ -161,17 +161,34 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Program:     program,
 		Env:         environ(service),
 		Want:        service.Lookup,
+		MaxSession:  service.MaxSession,
 		RemoteHost:  true,
 		RelayFrom:   table(service.RelayFrom),
 		RelayClient: service.RelayClient,
 	}, nil
 }
 
-func (s *superserver) attach(id string) func(*acl.Request) {
+// attach gives requests a network to find facts out through, each within
+// decideTimeout, and all of them within total, if that is above 0.
+func (s *superserver) attach(id string, total time.Duration) func(*acl.Request) {
 	finders := lookup.Wrappers{Warn: func(text string) {
 		s.journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: id, Text: text})
 	}}.Finders()
-	return func(r *acl.Request) { finders.Attach(context.Background(), r, decideTimeout) }
+	if total == 0 {
+		return func(r *acl.Request) { finders.Attach(context.Background(), r, decideTimeout) }
+	}
+	return func(r *acl.Request) {
+		end := time.Now().Add(total)
+		r.Ask = func(f acl.Fact) acl.Answer {
+			find := finders[f.Kind]
+			if find == nil {
+				return acl.Answer{}
+			}
+			ctx, cancel := context.WithDeadline(context.Background(), end)
+			defer cancel()
+			return find(ctx, r, f.Arg)
+		}
+	}
 }
 
 // environ returns what a daemon's environment starts from. PATH is always

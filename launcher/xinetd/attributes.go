@@ -3,6 +3,7 @@ package xinetd
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // An attribute is a row of the table: what a name takes, and who sets it.
@@ -93,11 +94,17 @@ var attributes = map[string]*attribute{
 	"rpc_number":  {where: inService, min: 1, max: 1, ops: set, set: refused(errRPC)},
 	"mdns":        {where: anywhere, min: 1, max: 1, ops: set, set: ignored("for macOS only, nobody is told of the service")},
 
-	"rules":       {where: anywhere, max: many, ops: change, set: setRules},
-	"relay_from":  {where: anywhere, max: many, ops: change, set: setRelayFrom},
-	"relayclient": {where: anywhere, max: 1, ops: set, set: setRelayClient},
-	"lookup":      {where: anywhere, max: many, ops: change, set: setLookup},
-	"stderr":      {where: anywhere, min: 1, max: 1, ops: set, set: setStderr},
+	"rules":          {where: anywhere, max: many, ops: change, set: setRules},
+	"relay_from":     {where: anywhere, max: many, ops: change, set: setRelayFrom},
+	"relayclient":    {where: anywhere, max: 1, ops: set, set: setRelayClient},
+	"lookup":         {where: anywhere, max: many, ops: change, set: setLookup},
+	"rate":           {where: anywhere, min: 1, max: 1, ops: set, set: setRate},
+	"per_prefix":     {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.PerPrefix })},
+	"prefix_v4":      {where: anywhere, min: 1, max: 1, ops: set, set: prefix(32, func(s *Service) *int { return &s.PrefixV4 })},
+	"prefix_v6":      {where: anywhere, min: 1, max: 1, ops: set, set: prefix(128, func(s *Service) *int { return &s.PrefixV6 })},
+	"max_session":    {where: anywhere, min: 1, max: 1, ops: set, set: duration(func(s *Service) *time.Duration { return &s.MaxSession })},
+	"decide_timeout": {where: anywhere, min: 1, max: 1, ops: set, set: duration(func(s *Service) *time.Duration { return &s.DecideTimeout })},
+	"stderr":         {where: anywhere, min: 1, max: 1, ops: set, set: setStderr},
 }
 
 // ErrLater is the mistake of using a part of the language that doorward does

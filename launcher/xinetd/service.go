@@ -9,6 +9,7 @@ import (
 
 	"doorward/acl"
 	"doorward/acl/onlyfrom"
+	"doorward/launcher"
 )
 
 // A Service is one service entry with what it takes from defaults: plain data
@@ -60,6 +61,12 @@ type Service struct {
 	// launcher/rules: "hosts" first, unless flags has NOLIBWRAP or rules puts
 	// it elsewhere.
 	Rules []string
+
+	Rate               launcher.Rate // how often the clients of one prefix may come
+	PerPrefix          int           // sessions at once of the clients of one prefix; 0: any number
+	PrefixV4, PrefixV6 int           // bits of a prefix; 0: 32 and 64
+	MaxSession         time.Duration // after which a session is ended; 0: never
+	DecideTimeout      time.Duration // how long finding out about a client may take in all; 0: doorward's own limits
 
 	RelayFrom   []netip.Prefix // networks for whose clients RELAYCLIENT is set, in canonical form
 	RelayClient string         // the value it is set to

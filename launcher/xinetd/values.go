@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"doorward/launcher"
 )
 
 var (
@@ -272,6 +274,36 @@ func size(v string, suffix bool) (n uint64, ok bool) {
 	}
 	n, err := strconv.ParseUint(v, 10, 64)
 	return n << shift, err == nil && n <= math.MaxInt64>>shift
+}
+
+func setRate(s *Service, l *line) {
+	r, err := launcher.ParseRate(l.values[0])
+	if err != nil {
+		l.fail(l.values[0], errors.New("want a number and a period up to 24h, such as 10/s or 100/5m"))
+	}
+	s.Rate = r
+}
+
+// prefix sets a number of bits.
+func prefix(most int, field func(*Service) *int) func(*Service, *line) {
+	return func(s *Service, l *line) {
+		n, err := strconv.Atoi(l.values[0])
+		if err != nil || n < 1 || n > most {
+			l.fail(l.values[0], fmt.Errorf("want a number of bits from 1 to %d", most))
+		}
+		*field(s) = n
+	}
+}
+
+// duration sets a time above 0.
+func duration(field func(*Service) *time.Duration) func(*Service, *line) {
+	return func(s *Service, l *line) {
+		d, err := time.ParseDuration(l.values[0])
+		if err != nil || d <= 0 {
+			l.fail(l.values[0], errors.New("want a number and its unit, such as 90s, 10m or 2h"))
+		}
+		*field(s) = d
+	}
 }
 
 func setCPS(s *Service, l *line) {
