@@ -3,13 +3,17 @@ package dnslist_test
 import (
 	"context"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"doorward/acl"
 	"doorward/acl/dnsbl"
 	"doorward/launcher/dnslist"
+	"doorward/launcher/lookup"
 )
 
 var five = []string{"a.example", "b.example", "c.example", "d.example", "e.example"}
@@ -102,4 +106,33 @@ func TestManyClientsAreDecidedTogether(t *testing.T) {
 	if oneByOne := 2000 * 5 * 20 * time.Millisecond; took > oneByOne/10 {
 		t.Errorf("took %v, one by one would be %v", took, oneByOne)
 	}
+}
+
+// However many clients come, what is kept about them takes no more than it may.
+func TestClientsInGreatNumbersKeepTheBound(t *testing.T) {
+	const bound = 1 << 20
+	clients := 200_000
+	if testing.Short() {
+		clients = 50_000
+	}
+	w := newWorld()
+	w.set("a.example", zone{})
+	e := dnslist.New(dnslist.Config{Lookup: func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
+		return w.records(name, typ, zone{}, "a.example")
+	}, CacheBytes: bound})
+	before := heap()
+	decideAll(e, weigh(1, "a.example"), clients, 64)
+	grown := heap() - before
+	c := e.Counts()
+	t.Logf("%d clients: %+v, heap grew by %d", clients, c, grown)
+	if c.CachedBytes > bound || c.Cached == 0 || grown > 2*bound {
+		t.Errorf("%+v, heap grew by %d, bound %d", c, grown, bound)
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

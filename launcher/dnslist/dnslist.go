@@ -55,7 +55,8 @@ type Config struct {
 	MaxQuestions int // asked at once for clients; 0: 512
 
 	// Log hears of lists that are switched off or on, and why; nil: nobody.
-	// It is called by several goroutines at once and must not block for long.
+	// It is called by several goroutines at once, must not block for long, and
+	// must not call the engine.
 	Log func(acl.Note)
 }
 

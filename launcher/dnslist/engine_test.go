@@ -350,3 +350,27 @@ func TestUse(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is in the file, there are at most three servers, each with a port,
+// and each word is understood or named.
+func FuzzParseServers(f *testing.F) {
+	for _, s := range []string{"", "127.0.0.1", "[::1]:53, 192.0.2.53:0", "fe80::1%eth0", "a b c d", "1.2.3.4:99999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		got, err := dnslist.ParseServers(acl.Pos{}, src)
+		if len(got) > 3 {
+			t.Errorf("%d servers", len(got))
+		}
+		for _, s := range got {
+			if !s.IsValid() || s.Port() == 0 {
+				t.Errorf("server %v", s)
+			}
+		}
+		if words := strings.Fields(strings.ReplaceAll(src, ",", " ")); len(got) < len(words) && err == nil && isASCII(src) {
+			t.Errorf("%q: %d of %d words, no error", src, len(got), len(words))
+		}
+	})
+}
+
+func isASCII(s string) bool { return !strings.ContainsFunc(s, func(c rune) bool { return c > '~' }) }
