@@ -9,7 +9,6 @@ import (
 
 	"doorward/launcher"
 	"doorward/launcher/sock"
-	"doorward/launcher/sock/activation"
 	"doorward/launcher/xinetd"
 )
 
@@ -25,15 +24,16 @@ type door struct {
 
 // open opens the sockets of a service, or takes those that were passed for it.
 // It does not accept yet.
-func open(service *xinetd.Service, passed *activation.Sockets) (*door, error) {
+func (s *superserver) open(service *xinetd.Service) (*door, error) {
 	d := &door{service: service}
-	d.passed = passed.Claim(service.ID, service.Port, false)
+	d.passed = s.passed.Claim(service.ID, service.Port, service.SocketType == "dgram")
 	if len(d.passed) > 0 {
 		return d, nil
 	}
 	for _, c := range sockets(service) {
-		l, err := sock.Listen(c)
+		l, err := s.listen(c)
 		if err != nil {
+			s.forget(d)
 			d.close()
 			return nil, fmt.Errorf("%v: %s: cannot listen on %s: %w", service.Pos, service.ID, where(c), err)
 		}

@@ -92,7 +92,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 		d.set(service, svc)
 		return nil
 	}
-	next, err := open(service, &s.passed)
+	next, err := s.open(service)
 	if err != nil {
 		return err
 	}
@@ -101,6 +101,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 		s.shut(d)
 	}
 	s.doors[service.Key()] = next
+	s.keep(next)
 	next.accept(&s.server, func(err error) {
 		s.failed.Store(true)
 		s.say("no longer accepts: " + err.Error())
@@ -109,6 +110,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 }
 
 func (s *superserver) shut(d *door) {
+	s.forget(d)
 	s.passed.Listeners = append(s.passed.Listeners, d.close()...)
 }
 

@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/rules"
+	"doorward/launcher/sock"
 	"doorward/launcher/sock/activation"
 )
 
@@ -71,6 +72,7 @@ type superserver struct {
 
 	mu       sync.Mutex // guards what follows: one change at a time
 	passed   activation.Sockets
+	kept     []*sock.Listener  // bound by an earlier doorward, for services to take
 	doors    map[string]*door  // by xinetd.Service.Key
 	files    []string          // the configuration was read from
 	reported map[string]string // what was last said about each thing that can be wrong
@@ -140,7 +142,9 @@ func (s *superserver) start() error {
 	for _, c := range s.passed.Conns {
 		return fmt.Errorf("%s: passed a connection, not a socket to listen on: its unit must say Accept=no", c.Name)
 	}
+	s.sortKept()
 	s.reload(true)
+	s.dropKept()
 	if err := s.unclaimed(); err != nil {
 		return err
 	}
