@@ -6,6 +6,7 @@ import (
 
 	"doorward/acl"
 	"doorward/acl/cidr"
+	"doorward/launcher/builtin"
 	"doorward/launcher/run"
 	"doorward/launcher/ucspi"
 )
@@ -35,6 +36,10 @@ type Service struct {
 	// NoDelay and KeepAlive turn TCP_NODELAY and SO_KEEPALIVE on (flags =
 	// NODELAY KEEPALIVE in xinetd).
 	NoDelay, KeepAlive bool
+
+	// Handler serves clients in this process, in the program's place; nil: the
+	// program does.
+	Handler builtin.Service
 
 	Program run.Program
 	Env     []string    // what the program's environment starts from

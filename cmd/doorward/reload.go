@@ -160,6 +160,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
 		KeepAlive:   service.Flags&xinetd.KeepAlive != 0,
+		Handler:     handler(service),
 		Program:     program,
 		Env:         environ(service),
 		Want:        service.Lookup,

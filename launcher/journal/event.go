@@ -55,12 +55,12 @@ type Event struct {
 	Rule    acl.Pos // the rule that decided; zero: the default
 	Relay   bool    // RELAYCLIENT was set
 
-	PID      int
+	PID      int                // 0: doorward itself serves the client
 	Status   syscall.WaitStatus // of Ended
 	Duration time.Duration      // of Ended: since the connection was accepted
 	Running  int                // Full: how many run
 
-	Err   error      // why it Failed or was Refused
+	Err   error      // why it Failed or was Refused, and what went wrong until it Ended
 	Notes []acl.Note // what whoever keeps the rules should hear, found while deciding
 	Text  string     // of Noted
 

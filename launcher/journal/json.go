@@ -58,7 +58,7 @@ func recordOf(e *Event) record {
 	case Started, Ended, Denied, Failed, Replaced:
 		r.Rule = e.Rule.String()
 	}
-	if e.Kind == Ended {
+	if e.Kind == Ended && e.PID != 0 {
 		r.Outcome = Outcome(e.Status)
 	}
 	if e.Err != nil {

@@ -69,17 +69,16 @@ func appendWho(b []byte, e *Event) []byte {
 func appendWhat(b []byte, e *Event) []byte {
 	switch e.Kind {
 	case Started:
-		b = appendAllowed(b, e)
-		b = append(b, ": pid "...)
-		return strconv.AppendInt(b, int64(e.PID), 10)
+		return appendProcess(appendAllowed(b, e), e)
 	case Ended:
-		b = appendAllowed(b, e)
-		b = append(b, ": pid "...)
-		b = strconv.AppendInt(b, int64(e.PID), 10)
-		b = append(b, ", "...)
-		b = append(b, Outcome(e.Status)...)
+		b = appendProcess(appendAllowed(b, e), e)
+		if e.PID != 0 {
+			b = append(b, ", "...)
+			b = append(b, Outcome(e.Status)...)
+		}
 		b = append(b, " after "...)
-		return append(b, e.Duration.Round(time.Millisecond).String()...)
+		b = append(b, e.Duration.Round(time.Millisecond).String()...)
+		return appendErr(b, e.Err)
 	case Denied:
 		b = append(b, "denied by "...)
 		b = append(b, e.Rule.String()...)
@@ -102,6 +101,18 @@ func appendWhat(b []byte, e *Event) []byte {
 		return append(b, " running, further clients wait"...)
 	}
 	return Escape(b, e.Text)
+}
+
+// appendProcess says what serves the client.
+func appendProcess(b []byte, e *Event) []byte {
+	if e.PID == 0 && e.Kind == Ended {
+		return append(b, ": served"...)
+	}
+	if e.PID == 0 {
+		return append(b, ": without a program"...)
+	}
+	b = append(b, ": pid "...)
+	return strconv.AppendInt(b, int64(e.PID), 10)
 }
 
 func appendAllowed(b []byte, e *Event) []byte {

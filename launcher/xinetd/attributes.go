@@ -81,7 +81,7 @@ var attributes = map[string]*attribute{
 	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner })},
 	"banner_success": {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerSuccess })},
 	"banner_fail":    {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerFail })},
-	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect, later: true},
+	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect},
 
 	"log_type":       {where: anywhere, min: 1, max: 4, ops: set, set: setLogType},
 	"log_on_success": {where: anywhere, max: many, ops: change, set: logged("PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},

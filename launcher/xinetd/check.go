@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strconv"
+
+	"doorward/launcher/builtin"
 )
 
 // check looks at a service as a whole, against the host.
@@ -146,9 +148,10 @@ func (s *Service) checkServer(h *Host) {
 	s.Daemon = s.Name
 	switch {
 	case s.Internal:
-		s.fail("type", "INTERNAL", ErrLater)
+		s.checkInternal()
 		return
 	case s.Redirect != nil:
+		s.checkRedirect(h)
 		return
 	case s.Server == "":
 		s.missing("server", "")
@@ -174,6 +177,35 @@ func (s *Service) checkServer(h *Host) {
 	s.Daemon = path.Base(s.Argv[0])
 	if s.libwrap != "" {
 		s.Daemon = s.libwrap
+	}
+}
+
+// checkInternal settles which of the small services it is.
+func (s *Service) checkInternal() {
+	switch {
+	case s.Protocol == "udp":
+		s.fail("type", "INTERNAL", errSmallUDP)
+	case builtin.Small(s.Name, nil) == nil:
+		s.fail("type", "INTERNAL", errors.New("want one of the services echo, discard, time, daytime and chargen"))
+	case s.Redirect != nil:
+		s.fail("redirect", s.Redirect[0], errors.New("does not go with type = INTERNAL"))
+	}
+}
+
+// checkRedirect makes a number of the port.
+func (s *Service) checkRedirect(h *Host) {
+	n, err := strconv.ParseUint(s.Redirect[1], 10, 16)
+	listed, ok := h.port(s.Redirect[1], "tcp")
+	switch {
+	case s.Server != "":
+		s.fail("server", s.Server, errors.New("does not go with redirect"))
+	case s.Protocol == "udp":
+		s.fail("redirect", s.Redirect[0], errors.New("is for TCP only"))
+	case err == nil && n > 0:
+	case !ok:
+		s.fail("redirect", s.Redirect[1], errors.New("want a port, or a service that services(5) has"))
+	default:
+		s.Redirect = []string{s.Redirect[0], strconv.Itoa(int(listed))}
 	}
 }
 

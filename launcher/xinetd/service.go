@@ -22,7 +22,7 @@ type Service struct {
 	Disabled bool // by disable, or by enabled or disabled of defaults
 
 	Unlisted bool // type = UNLISTED: Name is not in services(5)
-	Internal bool // type = INTERNAL: xinetd's own echo, time and so on
+	Internal bool // type = INTERNAL: Name is one of builtin.Small
 
 	SocketType string // "stream" or "dgram"
 	Protocol   string // "tcp" or "udp"
@@ -54,7 +54,7 @@ type Service struct {
 	Access onlyfrom.Access // only_from and no_access
 
 	Banner, BannerSuccess, BannerFail string   // files
-	Redirect                          []string // host, port
+	Redirect                          []string // host and the number of its port
 	DenyTime                          time.Duration
 
 	// Rules are the policies to ask after Access, in order, as words for
