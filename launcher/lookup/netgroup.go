@@ -38,6 +38,12 @@ type groups struct {
 }
 
 func (g groups) has(group, host string) bool {
+	return g.any(group, func(h string) bool { return h == "" || strings.EqualFold(h, host) })
+}
+
+// any reports whether the group, or one that it names, has a triple whose host
+// fits.
+func (g groups) any(group string, fits func(host string) bool) bool {
 	open := []string{group}
 	for len(open) > 0 {
 		group := open[len(open)-1]
@@ -46,7 +52,7 @@ func (g groups) has(group, host string) bool {
 			continue
 		}
 		g.seen[group] = true
-		found, nested := members(g.lines[group], host)
+		found, nested := members(g.lines[group], fits)
 		if found {
 			return true
 		}
@@ -55,9 +61,9 @@ func (g groups) has(group, host string) bool {
 	return false
 }
 
-// members reports whether a triple of the line has the host, and returns the
-// groups that the line names. It stops at a triple without its end.
-func members(line, host string) (found bool, nested []string) {
+// members reports whether the host of a triple of the line fits, and returns
+// the groups that the line names. It stops at a triple without its end.
+func members(line string, fits func(host string) bool) (found bool, nested []string) {
 	for {
 		line = strings.TrimLeft(line, " ,\r\n")
 		if line == "" {
@@ -77,7 +83,7 @@ func members(line, host string) (found bool, nested []string) {
 		if !ok || len(fields) != 3 {
 			return false, nested
 		}
-		if h := strings.TrimSpace(fields[0]); h == "" || strings.EqualFold(h, host) {
+		if fits(strings.TrimSpace(fields[0])) {
 			return true, nil
 		}
 		line = rest

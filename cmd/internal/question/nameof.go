@@ -9,10 +9,11 @@ import (
 )
 
 // NameOf returns the verified name of an address as tcpd would find it, or ""
-// or acl.ParanoidName.
-func NameOf(ctx context.Context, a netip.Addr) string {
+// or acl.ParanoidName. warn, if not nil, is told why a name does not lead back
+// to the address.
+func NameOf(ctx context.Context, a netip.Addr, warn func(text string)) string {
 	r := &acl.Request{Remote: netip.AddrPortFrom(a, 0)}
-	switch answer := (lookup.Wrappers{}).Finders()[acl.Name](ctx, r, ""); answer.Status {
+	switch answer := (lookup.Wrappers{Warn: warn}).Finders()[acl.Name](ctx, r, ""); answer.Status {
 	case acl.Found:
 		return answer.Text
 	case acl.Forged:

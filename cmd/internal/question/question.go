@@ -56,6 +56,11 @@ type Host struct {
 	Name   string // official; "" for an address, acl.UnknownName or acl.ParanoidName for the words
 	Addr   netip.Addr
 	Mapped bool // the address was written ::ffff:192.0.2.7
+
+	// Resolved says that Addr was found out rather than given. tcpd knows
+	// nothing of the word that led to it: to tcpd the host has the name that
+	// the address has.
+	Resolved bool
 }
 
 // Answer is what a name server would have said of the host if its name is not
@@ -75,7 +80,8 @@ var ErrNotFound = errors.New("host not found")
 
 // Hosts returns all hosts that word means: one for each address of a name, in
 // the order in which the system prefers them. Their Name is the official one,
-// which is another than word if that is an alias.
+// which is another than word if that is an alias. A short address such as 127.1
+// is read as inet_aton(3) reads it.
 func Hosts(ctx context.Context, word string) ([]Host, error) {
 	switch strings.ToLower(word) {
 	case acl.UnknownName, acl.ParanoidName:
@@ -83,6 +89,9 @@ func Hosts(ctx context.Context, word string) ([]Host, error) {
 	}
 	if a, err := netip.ParseAddr(word); err == nil {
 		return []Host{{Addr: a.Unmap(), Mapped: a.Is4In6()}}, nil
+	}
+	if a, ok := shortAddr(word); ok {
+		return []Host{{Addr: a, Resolved: true}}, nil
 	}
 	if !nameLike(word) {
 		return nil, ErrNotFound
@@ -94,7 +103,7 @@ func Hosts(ctx context.Context, word string) ([]Host, error) {
 	name := official(ctx, word)
 	var hosts []Host
 	for _, a := range addrs {
-		h := Host{Name: name, Addr: a.Unmap()}
+		h := Host{Name: name, Addr: a.Unmap(), Resolved: true}
 		if !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)
 		}

@@ -39,6 +39,13 @@ func TestHostsThatNeedNoResolver(t *testing.T) {
 		{"192.0.2.7", question.Host{Addr: addr("192.0.2.7")}},
 		{"::ffff:192.0.2.7", question.Host{Addr: addr("192.0.2.7"), Mapped: true}},
 		{"fe80::1%lo", question.Host{Addr: addr("fe80::1%lo")}},
+		{"1", question.Host{Addr: addr("0.0.0.1"), Resolved: true}},
+		{"127.1", question.Host{Addr: addr("127.0.0.1"), Resolved: true}},
+		{"192.0.2", question.Host{Addr: addr("192.0.0.2"), Resolved: true}},
+		{"192.0.513", question.Host{Addr: addr("192.0.2.1"), Resolved: true}},
+		{"0x7f.1", question.Host{Addr: addr("127.0.0.1"), Resolved: true}},
+		{"0300.0.02.010", question.Host{Addr: addr("192.0.2.8"), Resolved: true}},
+		{"4294967295", question.Host{Addr: addr("255.255.255.255"), Resolved: true}},
 	}
 	for _, tt := range tests {
 		if got, err := question.Hosts(context.Background(), tt.word); err != nil || !slices.Equal(got, []question.Host{tt.want}) {
@@ -67,4 +74,21 @@ func TestAnswerIsTheNameGiven(t *testing.T) {
 			t.Errorf("%q: got %v", tt.name, got)
 		}
 	}
+}
+
+// Whatever was typed, nothing of it is lost, and a part that is missing is
+// unknown.
+func FuzzParse(f *testing.F) {
+	for _, words := range [][2]string{{"smtp", "192.0.2.7"}, {"smtp@192.0.2.1", "joe@mx.example.net"}, {"@", "@"}, {"a@b@c", "d@e@f"}, {"", ""}} {
+		f.Add(words[0], words[1])
+	}
+	f.Fuzz(func(t *testing.T, daemon, client string) {
+		q := question.Parse(daemon, client)
+		if got := q.Daemon + "@" + q.Server; got != daemon && (q.Daemon != daemon || q.Server != acl.UnknownName) {
+			t.Errorf("%q became %q at %q", daemon, q.Daemon, q.Server)
+		}
+		if got := q.User + "@" + q.Client; got != client && (q.User != acl.UnknownName || q.Client != client && "@"+q.Client != client) {
+			t.Errorf("%q became %q at %q", client, q.User, q.Client)
+		}
+	})
 }
