@@ -116,6 +116,19 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	if g.limits.Rate.Count > 0 && !g.meter.take(g.limits.Rate, g.limits.source(a), now) {
 		return ErrRate
 	}
+	g.count(a)
+	return nil
+}
+
+// readmit takes a place for a client that is not to be turned away, whatever
+// the limits are.
+func (g *Gate) readmit(a netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count(a)
+}
+
+func (g *Gate) count(a netip.Addr) {
 	if g.sources == nil {
 		g.sources = make(map[netip.Addr]int)
 	}
@@ -124,7 +137,6 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 		g.nets[g.limits.source(a)]++
 	}
 	g.running++
-	return nil
 }
 
 // Leave gives a place back.

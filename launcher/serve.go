@@ -36,6 +36,9 @@ type visit struct {
 	decision acl.Decision
 	hand     run.Handover
 	event    journal.Event
+
+	ledger *ledger
+	line   *session // in the ledger; nil for a socket lent as a whole
 }
 
 func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
@@ -50,12 +53,10 @@ func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
 
 // serve sees one connection through, from the decision to the end of its
 // program. It owns the connection.
-func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
+func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *session) {
 	v := newVisit(svc, c.FD, c.Request(svc.Daemon), accepted)
-	if svc.Greeting != "" {
-		run.Send(c.FD, svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
-	}
-	v.banner(svc.Banners.Always)
+	v.ledger, v.line = &s.ledger, line
+	v.greet()
 	switch in := v.judge(); {
 	case in && svc.Handler != nil && !v.hand.Twisted:
 		v.banner(svc.Banners.Success)
@@ -74,6 +75,19 @@ func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time) {
 	}
 }
 
+// greet sends what every client is sent before it is judged, once.
+func (v *visit) greet() {
+	if v.line != nil && v.line.Greeted || v.svc.Greeting == "" && v.svc.Banners.Always == "" {
+		return
+	}
+	v.ledger.begin(v.line)
+	if v.svc.Greeting != "" {
+		run.Send(v.fd, v.svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
+	}
+	v.banner(v.svc.Banners.Always)
+	v.ledger.done(v.line, func(l *Session) { l.Greeted = true })
+}
+
 func (v *visit) banner(file string) {
 	v.svc.Banners.send(v.fd, file, time.Now().Add(bannerTime), &v.event)
 }
@@ -83,6 +97,7 @@ func (v *visit) banner(file string) {
 func (v *visit) judge() bool {
 	r, svc, e := v.request, v.svc, &v.event
 	d := svc.decide(r)
+	v.ledger.begin(v.line)
 	v.decision = d
 	e.Kind, e.Verdict, e.Rule = journal.Denied, d.Verdict, d.Rule
 	e.Notes = append(e.Notes, d.Notes...)
@@ -123,7 +138,7 @@ func (v *visit) start() (*run.Child, error) {
 // follow waits for the end of a program, if it could be started, and keeps the
 // journal.
 func (s *Server) follow(v *visit, child *run.Child, err error) {
-	e, accepted := v.event, v.event.Time
+	e := v.event
 	if err != nil {
 		e.Kind, e.Err = journal.Failed, err
 	}
@@ -131,12 +146,7 @@ func (s *Server) follow(v *visit, child *run.Child, err error) {
 	if child == nil {
 		return
 	}
-	if v.svc.MaxSession > 0 {
-		defer s.limit(child, v.svc.MaxSession, e)()
-	}
-	e.Status, err = child.Wait()
-	e.Kind, e.Time, e.Duration, e.Err = journal.Ended, time.Now(), time.Since(accepted), err
-	s.Journal(e)
+	s.watch(v.svc, child, e, v.line)
 }
 
 // termTime is how long a program that is told to end may take to do so.

@@ -33,6 +33,7 @@ type Server struct {
 	Journal journal.Sink // hears of everything; must not be nil
 
 	conns    sync.WaitGroup // connections being served
+	ledger   ledger         // the same, one by one
 	refusing atomic.Int64   // clients being told that they are refused
 }
 
@@ -114,11 +115,14 @@ func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
 		return
 	}
 	s.reportFull(p, now)
+	line := s.ledger.enter(&session{Session: Session{Port: p, Conn: &c,
+		Event: journal.Event{Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local}}})
 	s.conns.Add(1)
 	go func() {
 		defer s.conns.Done()
 		defer p.Gate.Leave(c.Remote.Addr())
-		s.serve(p.Service(), c, now)
+		defer s.ledger.leave(line)
+		s.serve(p.Service(), c, now, line)
 	}()
 }
 
@@ -136,13 +140,18 @@ func (s *Server) turnAway(svc *Service, c sock.Conn, e journal.Event) {
 	c.Close()
 }
 
-// enter waits for a place where another listener was faster. Only a server
-// that ends turns a client away for it.
+// enter waits for a place where another listener was faster. A server that is
+// to end or to hand over cannot wait: it lets one more in, for who has been
+// accepted is not sent away.
 func enter(ctx context.Context, g *Gate, a netip.Addr) error {
 	for {
 		err := g.Enter(a, time.Now())
-		if err != ErrFull || g.Wait(ctx) != nil {
+		if err != ErrFull {
 			return err
+		}
+		if g.Wait(ctx) != nil {
+			g.readmit(a)
+			return nil
 		}
 	}
 }

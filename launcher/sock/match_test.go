@@ -9,7 +9,9 @@ import (
 
 // A socket is one for the configuration it was opened with, and for no other.
 func TestIsSaysWhichConfiguration(t *testing.T) {
-	on := func(addr string, port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(addr), port) }
+	on := func(addr string, port uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr(addr), port)
+	}
 	configs := []func(port uint16) sock.Config{
 		func(p uint16) sock.Config { return sock.Config{Port: p} },
 		func(p uint16) sock.Config { return sock.Config{Port: p, Family: sock.IPv4} },
