@@ -152,3 +152,53 @@ func (q question) ask(legacy compat) string {
 	}
 	return accessWord(Access{allow, deny}.Explain(r))
 }
+
+// compareRuns is how often TestCompareParseTime runs either program; the
+// fastest run is what counts, as others measure the rest of the machine.
+const compareRuns = 40
+
+// TestCompareParseTime parses ten thousand rules, and has tcpdmatch answer a
+// question that the last of them decides, its start included.
+func TestCompareParseTime(t *testing.T) {
+	if os.Getenv("DOORWARD_COMPARE") != "1" {
+		t.Skip("needs DOORWARD_COMPARE=1 and tcpdmatch(8)")
+	}
+	tcpdmatch, err := exec.LookPath("tcpdmatch")
+	if err != nil {
+		t.Skip("needs tcpdmatch(8)")
+	}
+	src := tableOfNets(10000)
+	q := question{dir: t.TempDir(), allow: src, daemon: "smtp", user: "unknown", addr: lastAddress(src)}
+	if got := q.askOriginal(t, tcpdmatch); got != "granted" {
+		t.Fatalf("tcpdmatch: %s", got)
+	}
+	theirs, ours := time.Hour, time.Hour
+	for range compareRuns {
+		cmd := exec.Command(tcpdmatch, "-d", q.daemon, q.addr)
+		cmd.Dir = q.dir
+		theirs = min(theirs, timed(func() { err = cmd.Run() }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours = min(ours, timed(func() { _, err = Parse("hosts.allow", src, nil) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ratio := float64(ours) / float64(theirs)
+	t.Logf("parse %v, tcpdmatch %v: ratio %.2f", ours, theirs, ratio)
+	if ratio > 2 {
+		t.Errorf("Parse takes %.1f times as long as tcpdmatch", ratio)
+	}
+}
+
+// lastAddress returns the client of the last rule of a table.
+func lastAddress(src string) string {
+	return src[strings.LastIndexByte(src, ' ')+1 : len(src)-1]
+}
+
+func timed(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}

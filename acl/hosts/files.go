@@ -118,8 +118,8 @@ func (c *compiler) fileLine(f *patternFile, line string) {
 			c.bad(tok[:40], errLongWord)
 			continue
 		}
-		p := c.newPattern(tok)
-		c.lintPattern(&p)
+		var p pattern
+		c.hostPattern(&p, tok, kindsIn(tok))
 		if len(f.parts) == 0 || f.parts[len(f.parts)-1].file != nil || p.file != nil {
 			f.parts = append(f.parts, part{file: p.file})
 		}

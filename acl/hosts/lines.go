@@ -29,13 +29,14 @@ type reader struct {
 	line int // physical lines read
 	text string
 
-	noNewline, long, nul bool // what is odd about the line
-	tooLong              bool // it is longer than maxLine; the table ends here
+	has             kinds // in the line
+	noNewline, long bool  // what is odd about it
+	tooLong         bool  // it is longer than maxLine; the table ends here
 }
 
 // next reads a logical line into r.text, without its newline.
 func (r *reader) next() bool {
-	r.text, r.noNewline, r.long, r.nul = "", false, false, false
+	r.text, r.has, r.noNewline, r.long = "", 0, false, false
 	var joined []byte // once there is more than one piece
 	n, more := 0, true
 	for pieces := 0; more && r.src != ""; pieces++ {
@@ -67,9 +68,11 @@ func (r *reader) piece() (text string, size int, more bool) {
 	text, rest, found := strings.Cut(r.src, "\n")
 	r.src = rest
 	r.line++
-	if i := strings.IndexByte(text, 0); i >= 0 {
-		r.nul = true
-		return text[:i], i, true
+	r.has |= kindsIn(text)
+	if r.has.any(nul) {
+		if i := strings.IndexByte(text, 0); i >= 0 {
+			return text[:i], i, true
+		}
 	}
 	if !found {
 		return text, len(text), true
@@ -83,9 +86,6 @@ func (r *reader) piece() (text string, size int, more bool) {
 // cutField cuts s at the first sep that is not within brackets. The brackets
 // are counted, not paired: "[[" hides everything after it.
 func cutField(s string, sep byte) (before, after string, found bool) {
-	if strings.IndexByte(s, sep) < 0 {
-		return s, "", false
-	}
 	depth := 0
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -101,22 +101,20 @@ func cutField(s string, sep byte) (before, after string, found bool) {
 }
 
 // blank reports whether c separates words in a table.
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func blank(c byte) bool { return kindOf[c] == space }
 
-// words cuts a list into its words, and calls yield for each.
-func words(s string, yield func(string)) {
-	start := -1
-	for i := range len(s) {
-		switch sep := blank(s[i]) || s[i] == ','; {
-		case sep && start >= 0:
-			yield(s[start:i])
-			start = -1
-		case !sep && start < 0:
-			start = i
+// words cuts a list into its words, and calls yield for each, with the kinds of
+// its bytes.
+func words(s string, yield func(word string, has kinds)) {
+	for i := 0; i < len(s); i++ {
+		start := i
+		var has kinds
+		for ; i < len(s) && !kindOf[s[i]].any(separator); i++ {
+			has |= kindOf[s[i]]
 		}
-	}
-	if start >= 0 {
-		yield(s[start:])
+		if i > start {
+			yield(s[start:i], has)
+		}
 	}
 }
 

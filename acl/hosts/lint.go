@@ -64,9 +64,6 @@ func (c *compiler) lintLine(text string) {
 
 // lintBrackets looks at a list: those of options do not count.
 func (c *compiler) lintBrackets(list string) {
-	if strings.IndexByte(list, '[') < 0 && strings.IndexByte(list, ']') < 0 {
-		return
-	}
 	if strings.Count(list, "[") != strings.Count(list, "]") {
 		c.bad(strings.TrimSpace(list), errBracket)
 	}
@@ -98,22 +95,15 @@ func looksIPv6(word, next string) bool {
 	return word != "" && hex(word) && (next == "" || hex(next) || hex(strings.SplitN(next, "/", 2)[0]))
 }
 
-// lintOptions reports what will be wrong with the options of whoever matches.
-func (c *compiler) lintOptions(ru *rule) {
-	for i := range ru.options {
-		o := &ru.options[i]
-		if text := o.fault(); text != "" {
-			c.bad(strings.TrimSpace(o.key+" "+o.value), errors.New(text+"; whom the rule matches is denied"))
-			return // libwrap does not look further
+// lintOption looks at an option without a fault.
+func (c *compiler) lintOption(o *option) {
+	if o.word.expands {
+		for _, e := range acl.UnknownEscapes(o.value) {
+			c.warn("ESCAPE", e, "no such %-sequence: it expands to nothing")
 		}
-		if o.word.expands {
-			for _, e := range acl.UnknownEscapes(o.value) {
-				c.warn("ESCAPE", e, "no such %-sequence: it expands to nothing")
-			}
-		}
-		if o.word.name == "setenv" {
-			c.lintSetenv(o)
-		}
+	}
+	if o.word.name == "setenv" {
+		c.lintSetenv(o)
 	}
 }
 
@@ -138,9 +128,6 @@ func (c *compiler) lintDaemon(t *token) {
 	case strings.HasSuffix(name, "."):
 		c.warn("DAEMON", t.text, "daemon name ends in dot: it matches the beginnings of names")
 	}
-	if t.bound {
-		c.lintPattern(&t.host)
-	}
 }
 
 func (c *compiler) lintUser(t *token) {
@@ -162,6 +149,7 @@ func (c *compiler) lintUser(t *token) {
 // lintPattern looks at a host pattern.
 func (c *compiler) lintPattern(p *pattern) {
 	switch {
+	case p.tidy:
 	case p.text == "@":
 		c.bad(p.text, errNoGroup)
 	case fold(p.text, "fail"):
@@ -183,13 +171,13 @@ func (c *compiler) lintText(p *pattern) {
 	if p.word.op == equal {
 		return
 	}
-	numeric := strings.Trim(p.text, "0123456789.*?") == ""
+	has := kindsIn(p.text)
 	switch {
 	case p.word.op == glob && strings.Contains(p.text, "**"):
 		c.warn("DOUBLE-STAR", p.text, "at the end of a pattern, ** wants at least one more character")
-	case p.word.op == glob && numeric && strings.ContainsAny(p.text, "0123456789"):
+	case p.word.op == glob && numericGlob(has):
 		c.warn("WILD-NUMERIC", p.text, "matches addresses only; tcp_wrappers let it match names, too")
-	case p.word.op == suffix && numeric:
+	case p.word.op == suffix && has.only(digit|dot):
 		c.warn("SUFFIX-NUMERIC", p.text, "network number begins with dot: it matches the ends of addresses")
 	case p.word.op == prefix:
 		c.warn("NAME-PREFIX", p.text, "domain or host name ends in dot: it matches whatever begins like it")
@@ -202,9 +190,6 @@ func (c *compiler) lintText(p *pattern) {
 
 // lintMask looks at net/mask.
 func (c *compiler) lintMask(p *pattern) {
-	if p.byMask && isText(p.net, p.text) {
-		return
-	}
 	net, mask, ok := cutField(p.text, '/')
 	switch {
 	case !ok:
@@ -213,12 +198,6 @@ func (c *compiler) lintMask(p *pattern) {
 	default:
 		c.lintMask4(p, net, mask)
 	}
-}
-
-// isText reports whether text is how net is printed, as nearly all are.
-func isText(net netip.Prefix, text string) bool {
-	var buf [64]byte
-	return string(net.AppendTo(buf[:0])) == text
 }
 
 func (c *compiler) lintMask6(p *pattern, net string) {
@@ -261,7 +240,7 @@ func (c *compiler) lintFileLine(line string) {
 	if i := strings.IndexByte(line, '#'); i >= 0 && (i == 0 || blank(line[i-1])) {
 		c.warn("FILE-COMMENT", line[i:], "there are no comments in a pattern file: every word of it is a pattern")
 	}
-	words(line, func(w string) {
+	words(line, func(w string, _ kinds) {
 		if fold(w, "except") {
 			c.warn("FILE-EXCEPT", w, "there is no EXCEPT in a pattern file: the patterns behind it match, too")
 		}

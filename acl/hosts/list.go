@@ -55,36 +55,26 @@ func firstMatch(group []token, s *subject, except bool) int {
 
 // list compiles a list of daemons or of clients.
 func (c *compiler) list(s string, daemons bool) list {
-	c.tokens, c.groups = c.tokens[:0], c.groups[:0]
-	words(s, func(w string) {
+	words(s, func(w string, has kinds) {
 		switch {
 		case fold(w, "except"):
 			c.endGroup()
 		case daemons:
-			c.tokens = append(c.tokens, c.daemonToken(w))
+			c.daemonToken(c.tokens.add(), w, has)
 		default:
-			c.tokens = append(c.tokens, c.clientToken(w))
+			c.clientToken(c.tokens.add(), w, has)
 		}
 	})
 	c.endGroup()
-	return c.keptGroups.keep(c.groups)
+	return c.groups.take()
 }
 
 func (c *compiler) endGroup() {
-	c.groups = append(c.groups, c.keptTokens.keep(c.gatherTokens(c.tokens)))
-	c.tokens = c.tokens[:0]
-}
-
-// A slab keeps many short slices in a few long ones.
-type slab[T any] struct{ free []T }
-
-// keep returns a copy of s.
-func (b *slab[T]) keep(s []T) []T {
-	if len(s) > len(b.free) {
-		b.free = make([]T, max(len(s), 128))
+	group := c.groups.add()
+	if sets := c.gatherTokens(c.tokens.made()); sets != nil {
+		*group = sets
+		c.tokens.drop()
+	} else {
+		*group = c.tokens.take()
 	}
-	kept := b.free[:len(s):len(s)]
-	b.free = b.free[len(s):]
-	copy(kept, s)
-	return kept
 }

@@ -6,38 +6,64 @@ import (
 	"strings"
 )
 
-// decimal reads a number from 0 to 255 the way it is printed, or returns -1.
-func decimal(s string) int {
-	if s == "" || len(s) > 3 || len(s) > 1 && s[0] == '0' {
-		return -1
+// octet reads a number from 0 to 255, as it is printed, from the beginning of s.
+// It returns how long it is; 0 if there is none.
+func octet(s string) (n uint32, width int) {
+	for width < len(s) && width < 4 && kindOf[s[width]] == digit {
+		n = 10*n + uint32(s[width]-'0')
+		width++
 	}
-	n := 0
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return -1
-		}
-		n = 10*n + int(s[i]-'0')
+	if n > 255 || width > 3 || width > 1 && s[0] == '0' {
+		return 0, 0
 	}
-	if n > 255 {
-		return -1
-	}
-	return n
+	return n, width
 }
 
-// numeric reports whether s is digits, dots and slashes only.
-func numeric(s string) bool {
-	for i := range len(s) {
-		if s[i] < '.' || s[i] > '9' {
-			return false
-		}
+// decimal reads a number from 0 to 255 the way it is printed, or returns -1.
+func decimal(s string) int {
+	n, width := octet(s)
+	if width == 0 || width < len(s) {
+		return -1
 	}
-	return true
+	return int(n)
+}
+
+// dotted reads an address as it is printed, or the beginning of one
+// ("192.0.2."), which ends in a dot. It returns how many parts it has, which
+// are on the left of n; 0 if it is neither.
+func dotted(s string) (n uint32, parts int) {
+	for s != "" {
+		v, width := octet(s)
+		if width == 0 || parts == 4 {
+			return 0, 0
+		}
+		s = s[width:]
+		n |= v << (24 - 8*parts)
+		parts++
+		if parts == 4 {
+			continue // nothing may come behind it
+		}
+		if s == "" || s[0] != '.' {
+			return 0, 0
+		}
+		s = s[1:]
+	}
+	return n, parts
+}
+
+// printed reports whether s is an IPv4 address as it is printed.
+func printed(s string) bool {
+	_, parts := dotted(s)
+	return parts == 4
 }
 
 // quad reads an address of four parts as inet_addr(3) does, where 012 is 10 and
 // 0xa is 10. That function has no way to return 255.255.255.255: it is its
 // error.
 func quad(s string) (n uint32, ok bool) {
+	if n, parts := dotted(s); parts == 4 {
+		return n, n != ^uint32(0)
+	}
 	for i := range 4 {
 		part, rest, dot := strings.Cut(s, ".")
 		if dot != (i < 3) {
@@ -107,6 +133,9 @@ func prefixLen(mask uint32) int {
 // portNumber reads a daemon pattern that is a port. libwrap keeps 32 bits of
 // the number, so 4294967321 is 25.
 func portNumber(tok string) (port int32, ok bool) {
+	if !kindsIn(tok).any(digit) {
+		return 0, false
+	}
 	number := strings.TrimLeft(tok, "\v\f")
 	digits := number
 	if digits != "" && (digits[0] == '+' || digits[0] == '-') {

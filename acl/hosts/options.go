@@ -56,15 +56,15 @@ func keywordOf(key string) *keyword {
 
 // newOptions cuts the options of a rule. There is always one: a rule that ends
 // with a colon has an empty one, which is an error.
-func newOptions(s string) []option {
-	var os []option
+func (c *compiler) newOptions(s string) []option {
 	for more := true; more; {
 		var field string
 		field, s, more = cutOption(s)
-		os = append(os, newOption(field))
+		o := c.options.add()
+		o.read(field)
+		o.last = !more
 	}
-	os[len(os)-1].last = true
-	return os
+	return c.options.take()
 }
 
 // cutOption cuts s at the first colon without a backslash before it; `\:`
@@ -91,23 +91,41 @@ func cutOption(s string) (field, rest string, more bool) {
 	return b.String(), s[i+1:], true
 }
 
-// newOption reads "key", "key value", "key=value" and "key = value": one equals
-// sign and the blanks around it separate.
-func newOption(field string) option {
+// read reads "key", "key value", "key=value" and "key = value": one equals sign
+// and the blanks around it separate.
+func (o *option) read(field string) {
 	field = trim(field)
-	o := option{key: field}
-	if i := strings.IndexAny(field, "= \t\r\n"); i >= 0 {
-		o.key, o.value = field[:i], field[i:]
-		o.value = strings.TrimLeft(o.value, " \t\r\n")
-		if after, ok := strings.CutPrefix(o.value, "="); ok {
-			o.value = strings.TrimLeft(after, " \t\r\n")
-		}
+	i := 0
+	for i < len(field) && field[i] != '=' && !blank(field[i]) {
+		i++
+	}
+	o.key, o.value = field[:i], trimLeft(field[i:])
+	if after, ok := strings.CutPrefix(o.value, "="); ok {
+		o.value = trimLeft(after)
 	}
 	o.word = keywordOf(o.key)
-	return o
 }
 
-func trim(s string) string { return strings.Trim(s, " \t\n\v\f\r") }
+// trimLeft drops blanks as they separate words.
+func trimLeft(s string) string {
+	for s != "" && blank(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+// trim drops what isspace(3) is true for, on both sides.
+func trim(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // form returns what is wrong with the option before its value is looked at.
 func (o *option) form() string {
@@ -156,8 +174,10 @@ func checkSetenv(value string) string {
 
 // cutSetenv cuts "NAME value": blanks around the value do not count.
 func cutSetenv(s string) (name, value string) {
-	if i := strings.IndexAny(s, " \t\r\n"); i >= 0 {
-		return trim(s[:i]), trim(s[i:])
+	for i := range len(s) {
+		if blank(s[i]) {
+			return trim(s[:i]), trim(s[i:])
+		}
 	}
 	return trim(s), ""
 }
@@ -191,12 +211,14 @@ const (
 )
 
 // endingOf looks for allow, deny and mistakes, all of which decide whatever the
-// table.
-func endingOf(os []option) ending {
+// table. It reports what there is to say about the options.
+func (c *compiler) endingOf(os []option) ending {
 	for i := range os {
-		if os[i].fault() != "" {
-			return refuses
+		if text := os[i].fault(); text != "" {
+			c.bad(strings.TrimSpace(os[i].key+" "+os[i].value), errors.New(text+"; whom the rule matches is denied"))
+			return refuses // libwrap does not look further
 		}
+		c.lintOption(&os[i])
 	}
 	switch os[len(os)-1].word.name {
 	case "allow":

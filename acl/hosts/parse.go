@@ -68,11 +68,11 @@ type compiler struct {
 	depth int      // of the file being read
 	size  int      // of all files read
 
-	daemons    map[string]list // daemon lists, by their text
-	tokens     []token         // of the group being compiled
-	groups     list            // of the list being compiled
-	keptTokens slab[token]
-	keptGroups slab[[]token]
+	daemons map[string]list // daemon lists, by their text
+	groups  slab[[]token]   // of the list being compiled
+	tokens  slab[token]     // of the group being compiled
+	options slab[option]    // of the rule being compiled
+	words   slab[word]
 
 	errs     []error
 	warnings []*Warning
@@ -112,10 +112,10 @@ func (c *compiler) lines(r *reader) {
 		if r.long {
 			c.warn("LONGLINE", r.text, "longer than 2047 bytes: libwrap ignores the rest of the table, or denies everybody")
 		}
-		if r.nul {
+		if r.has.any(nul) {
 			c.bad(r.text, errNUL)
 		}
-		c.line(r.text, start)
+		c.line(r.text, r.has, start)
 	}
 }
 
@@ -130,9 +130,12 @@ func (c *compiler) stopsHere(r *reader) bool {
 	return c.table.broken != nil
 }
 
-// line compiles a logical line, which starts at that byte of the table.
-func (c *compiler) line(text string, start int) {
-	c.lintLine(text)
+// line compiles a logical line, which starts at that byte of the table and has
+// these kinds of bytes.
+func (c *compiler) line(text string, has kinds, start int) {
+	if has.any(hash) {
+		c.lintLine(text)
+	}
 	if text == "" || text[0] == '#' || blank(text[0]) && strings.TrimLeft(text, " \t\r\n") == "" {
 		return
 	}
@@ -142,13 +145,14 @@ func (c *compiler) line(text string, start int) {
 		return
 	}
 	clients, options, extended := cutField(rest, ':')
-	c.lintBrackets(daemons)
-	c.lintBrackets(clients)
+	if has.any(bracket) {
+		c.lintBrackets(daemons)
+		c.lintBrackets(clients)
+	}
 	ru := rule{line: int32(c.pos.Line), start: int32(start), daemons: c.daemonList(daemons), clients: c.list(clients, false)}
 	if extended {
-		ru.options = newOptions(options)
-		ru.ending = endingOf(ru.options)
-		c.lintOptions(&ru)
+		ru.options = c.newOptions(options)
+		ru.ending = c.endingOf(ru.options)
 	}
 	c.lintRule(&ru, clients)
 	c.table.rules = append(c.table.rules, ru)
@@ -170,9 +174,10 @@ func (c *compiler) daemonList(s string) list {
 
 // gatherTokens does for a list what gather does for a pattern file. The words
 // stay with the set, for Explain and the index.
+// If there are no runs it returns nil.
 func (c *compiler) gatherTokens(ts []token) []token {
 	if c.compat.plain || len(ts) < minSet || ts[0].daemon {
-		return ts
+		return nil
 	}
 	var out []token
 	for len(ts) > 0 {

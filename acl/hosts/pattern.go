@@ -15,6 +15,7 @@ type pattern struct {
 	op     op
 	named  bool         // opText: the word is compared with the name, too
 	byMask bool         // opNet: written with a mask
+	tidy   bool         // opNet: there is nothing odd about how it is written
 	text   string       // as written
 	net    netip.Prefix // opNet
 	word   *word        // opText
@@ -55,10 +56,13 @@ type set struct {
 	patterns []pattern // nil for those of a pattern file
 }
 
-// newPattern compiles a token, which is not empty.
-func (c *compiler) newPattern(tok string) pattern {
-	p := pattern{text: tok}
+// hostPattern compiles a token, which is not empty and consists of these kinds
+// of bytes.
+func (c *compiler) hostPattern(p *pattern, tok string, has kinds) {
+	p.text = tok
 	switch {
+	case has.only(digit | dot):
+		c.setNumber(p)
 	case tok[0] == '@':
 		p.op = opNetgroup
 	case tok[0] == '/':
@@ -69,44 +73,61 @@ func (c *compiler) newPattern(tok string) pattern {
 		p.op = opLocal
 	case fold(tok, "all"):
 		p.op = opAll
+	case has.any(slash):
+		c.setMask(p, has)
 	default:
-		if net, mask, ok := cutField(tok, '/'); ok {
-			c.setMask(&p, net, mask)
-		} else {
-			c.setText(&p)
-		}
+		c.setText(p, has)
 	}
-	return p
+	c.lintPattern(p)
 }
 
 // setMask compiles net/mask.
-func (c *compiler) setMask(p *pattern, net, mask string) {
-	if strings.HasPrefix(net, "[") {
+func (c *compiler) setMask(p *pattern, has kinds) {
+	net, mask, ok := cutField(p.text, '/')
+	switch {
+	case !ok: // it is within brackets
+		c.setText(p, has)
+		return
+	case net != "" && net[0] == '[':
 		c.setMask6(p, net, mask)
 		return
 	}
 	n, ok := quad(net)
-	m, quadOK := quad(mask)
-	if !quadOK {
-		bits := atoi(mask)
-		quadOK = 1 <= bits && bits <= 32
-		m = ^uint32(0) << (32 - min(max(bits, 0), 32))
-	}
+	m, maskOK := mask4(mask)
 	switch ones := prefixLen(m); {
-	case !ok || !quadOK || n&m != n:
+	case !ok || !maskOK || n&m != n:
 		p.op = opNever
 	case ones < 0:
 		p.op, p.masked = opMask, &masked{n, m}
 	default:
 		p.op, p.byMask, p.net = opNet, true, netip.PrefixFrom(addr4(n), ones)
+		p.tidy = printed(net) && decimal(mask) == ones
 	}
+}
+
+// mask4 reads a mask, or the number of its ones.
+func mask4(s string) (mask uint32, ok bool) {
+	ones := decimal(s)
+	if ones < 0 {
+		if mask, ok = quad(s); ok {
+			return mask, true
+		}
+		ones = atoi(s)
+	}
+	if ones < 1 || ones > 32 {
+		return 0, false
+	}
+	return ^uint32(0) << (32 - ones), true
 }
 
 // setMask6 compiles [net]/len. libwrap reads the length with atoi(3), and so
 // takes what is no number for /0.
 func (c *compiler) setMask6(p *pattern, net, length string) {
 	a := bracketAddr(net)
-	bits := atoi(length)
+	bits := decimal(length)
+	if bits < 0 {
+		bits = atoi(length)
+	}
 	if !a.IsValid() || bits < 0 || bits > 128 {
 		return
 	}
@@ -114,33 +135,41 @@ func (c *compiler) setMask6(p *pattern, net, length string) {
 		p.op = opBadLen
 		return
 	}
-	p.op, p.net = opNet, netip.PrefixFrom(a.WithZone(""), bits).Masked()
-	if p.net.Addr().Is4In6() && bits >= 96 {
+	a = a.WithZone("")
+	p.op, p.net = opNet, netip.PrefixFrom(a, bits).Masked()
+	if a.Is4In6() && bits >= 96 {
 		p.op = opNever // clients with such addresses are IPv4 clients
+	}
+	p.tidy = p.op == opNet && p.net.Addr() == a
+}
+
+// setNumber compiles digits and dots. What they say about addresses is worked out
+// here, so that most addresses need no text of the client's.
+func (c *compiler) setNumber(p *pattern) {
+	if p.text[0] == '.' {
+		c.setText(p, digit|dot)
+		return
+	}
+	n, parts := dotted(p.text)
+	if parts > 0 { // else they are the text of no address: opNever
+		p.op, p.net = opNet, netip.PrefixFrom(addr4(n), 8*parts)
 	}
 }
 
-// setText compiles a word. What it says about addresses is worked out here
-// where that is possible, so that most of them need no text of the address.
-func (c *compiler) setText(p *pattern) {
-	p.named = !numeric(p.text)
-	if !p.named && p.text[0] != '.' {
-		net, ok := leading(p.text)
-		if ok {
-			p.op, p.net = opNet, net
-		}
-		return // or digits and dots that are the text of no address: opNever
-	}
-	p.op, p.word = opText, newWord(p.text)
-	if p.word.op == glob && c.numericWildcard(p.text) {
-		p.named = false
-	}
+// setText compiles a word that may be a name.
+func (c *compiler) setText(p *pattern, has kinds) {
+	p.op, p.word = opText, c.newWord(p.text, has)
+	p.named = !has.only(digit|dot) && !c.numericWildcard(has)
 }
 
 // numericWildcard reports whether a pattern with wildcards is about addresses:
 // apart from * and ? it has digits and dots only, and a digit at least.
-func (c *compiler) numericWildcard(tok string) bool {
-	return !c.compat.wildNumeric && strings.Trim(tok, "0123456789.*?") == "" && strings.ContainsAny(tok, "0123456789")
+func (c *compiler) numericWildcard(has kinds) bool {
+	return !c.compat.wildNumeric && numericGlob(has)
+}
+
+func numericGlob(has kinds) bool {
+	return has.only(digit|dot|wild) && has.any(digit) && has.any(wild)
 }
 
 // match reports whether h fits. It asks for the name of h where libwrap does.
@@ -170,23 +199,6 @@ func (p *pattern) match(s *subject, h *host, except bool) bool {
 		return h.addr.Is6() && s.denies != except
 	}
 	return false
-}
-
-// leading returns the prefix that a numeric pattern means: the address it is,
-// or those that begin with its numbers ("192.0.2."). Only numbers as addresses
-// are printed will do.
-func leading(tok string) (netip.Prefix, bool) {
-	n, parts := uint32(0), 0
-	for tok != "" {
-		part, rest, dot := strings.Cut(tok, ".")
-		v := decimal(part)
-		if parts++; v < 0 || parts > 4 || dot == (parts == 4) {
-			return netip.Prefix{}, false // too many, or the dot is missing that makes it a beginning
-		}
-		n |= uint32(v) << (32 - 8*parts)
-		tok = rest
-	}
-	return netip.PrefixFrom(addr4(n), 8*parts), parts > 0
 }
 
 func addr4(n uint32) netip.Addr {

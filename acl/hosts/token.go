@@ -12,33 +12,39 @@ type token struct {
 	bound  bool // a daemon has a host
 }
 
-func (c *compiler) clientToken(tok string) token {
-	user, host, ok := cutWho(tok)
-	if !ok {
-		t := token{text: tok, host: c.newPattern(tok)}
-		c.lintPattern(&t.host)
-		return t
+// clientToken compiles a word of a client list, which consists of these kinds of
+// bytes.
+func (c *compiler) clientToken(t *token, tok string, has kinds) {
+	t.text = tok
+	user, host, found := "", tok, false
+	if has.any(at) {
+		user, host, found = cutWho(tok)
 	}
-	t := token{text: tok, who: newWord(user)}
+	if !found {
+		c.hostPattern(&t.host, tok, has)
+		return
+	}
+	t.who = c.newWord(user, kindsIn(user))
+	c.lintUser(t)
 	if host != "" {
-		t.host = c.newPattern(host)
+		c.hostPattern(&t.host, host, kindsIn(host))
 	}
-	c.lintUser(&t)
-	c.lintPattern(&t.host)
-	return t
 }
 
-func (c *compiler) daemonToken(tok string) token {
-	daemon, host, bound := cutWho(tok)
-	t := token{text: tok, daemon: true, bound: bound}
-	if host != "" {
-		t.host = c.newPattern(host)
+// daemonToken compiles a word of a daemon list.
+func (c *compiler) daemonToken(t *token, tok string, has kinds) {
+	t.text, t.daemon = tok, true
+	daemon, host := tok, ""
+	if has.any(at) {
+		daemon, host, t.bound = cutWho(tok)
 	}
 	if t.port, t.isPort = portNumber(daemon); !t.isPort {
-		t.who = newWord(daemon)
+		t.who = c.newWord(daemon, kindsIn(daemon))
 	}
-	c.lintDaemon(&t)
-	return t
+	c.lintDaemon(t)
+	if host != "" {
+		c.hostPattern(&t.host, host, kindsIn(host))
+	}
 }
 
 // match reports whether the token matches. Behind an odd number of EXCEPTs

@@ -25,11 +25,13 @@ const (
 	bracketed         // [2001:db8::1]
 )
 
-// newWord compiles a token, which is not empty.
-func newWord(tok string) *word {
-	w := &word{text: lower(tok)}
+// newWord compiles a token, which is not empty and consists of these kinds of
+// bytes.
+func (c *compiler) newWord(tok string, has kinds) *word {
+	w := c.words.add()
+	w.text = lower(tok)
 	switch {
-	case strings.IndexByte(tok, '*') >= 0 || strings.IndexByte(tok, '?') >= 0:
+	case has.any(wild):
 		w.op, w.text = glob, tidyStars(w.text)
 	case tok[0] == '.':
 		w.op = suffix

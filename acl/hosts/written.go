@@ -62,7 +62,7 @@ func (t *Rules) written(ru *rule) Rule {
 func writtenList(s string, daemons bool) []Word {
 	var list []Word
 	excepts := 0
-	words(s, func(w string) {
+	words(s, func(w string, _ kinds) {
 		if fold(w, "except") {
 			excepts++
 			return
