@@ -42,6 +42,7 @@ func (s *superserver) reload(forced bool) {
 	s.sayOnce("warnings", warnings(config))
 	s.follow(config)
 	s.forgetRules()
+	s.lists.follow(s.running().Services)
 }
 
 func warnings(c *xinetd.Config) error {
@@ -102,11 +103,16 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 	}
 	s.doors[service.Key()] = next
 	s.keep(next)
-	next.accept(&s.server, func(err error) {
+	s.adopt(service.Key(), &next.port)
+	s.accept(next)
+	return nil
+}
+
+func (s *superserver) accept(d *door) {
+	d.accept(&s.server, func(err error) {
 		s.failed.Store(true)
 		s.say("no longer accepts: " + err.Error())
 	})
-	return nil
 }
 
 func (s *superserver) shut(d *door) {
@@ -149,13 +155,19 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 	if err != nil {
 		return nil, err
 	}
+	trusted := table(service.RelayFrom)
+	policies, finders := acl.All{service.Access, policy}, s.finders(service.ID)
+	if lists := service.DNSLists.Policy(); lists != nil {
+		policies = append(policies, unlessTrusted(trusted, lists))
+		finders[acl.Listed] = s.lists.engine(&service.DNSLists).Finder(lists)
+	}
 	return &launcher.Service{
 		Name:       service.ID,
 		Daemon:     service.Daemon,
 		Pace:       launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
 		Conditions: conditions(service),
-		Policy:     acl.All{service.Access, policy},
-		Attach:     s.attach(service.ID, service.DecideTimeout),
+		Policy:     policies,
+		Attach:     attach(finders, service.DecideTimeout),
 		Banners: launcher.Banners{Always: service.Banner, Success: service.BannerSuccess, Fail: service.BannerFail,
 			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
@@ -166,17 +178,21 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Want:        service.Lookup,
 		MaxSession:  service.MaxSession,
 		RemoteHost:  true,
-		RelayFrom:   table(service.RelayFrom),
+		RelayFrom:   trusted,
 		RelayClient: service.RelayClient,
 	}, nil
 }
 
-// attach gives requests a network to find facts out through, each within
-// decideTimeout, and all of them within total, if that is above 0.
-func (s *superserver) attach(id string, total time.Duration) func(*acl.Request) {
-	finders := lookup.Wrappers{Warn: func(text string) {
+// finders find facts out for a service as tcp_wrappers would.
+func (s *superserver) finders(id string) lookup.Finders {
+	return lookup.Wrappers{Warn: func(text string) {
 		s.journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: id, Text: text})
 	}}.Finders()
+}
+
+// attach gives requests a network to find facts out through, each within
+// decideTimeout, and all of them within total, if that is above 0.
+func attach(finders lookup.Finders, total time.Duration) func(*acl.Request) {
 	if total == 0 {
 		return func(r *acl.Request) { finders.Attach(context.Background(), r, decideTimeout) }
 	}

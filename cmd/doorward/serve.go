@@ -69,13 +69,15 @@ type superserver struct {
 	manager manager
 	book    *rules.Book
 	server  launcher.Server
+	lists   dnsLists
 
 	mu       sync.Mutex // guards what follows: one change at a time
 	passed   activation.Sockets
-	kept     []*sock.Listener  // bound by an earlier doorward, for services to take
-	doors    map[string]*door  // by xinetd.Service.Key
-	files    []string          // the configuration was read from
-	reported map[string]string // what was last said about each thing that can be wrong
+	kept     []*sock.Listener              // bound by an earlier doorward, for services to take
+	heirs    map[string][]launcher.Session // handed over, for doors to take; nil in the first generation
+	doors    map[string]*door              // by xinetd.Service.Key
+	files    []string                      // the configuration was read from
+	reported map[string]string             // what was last said about each thing that can be wrong
 
 	failed atomic.Bool // somebody stopped accepting who should not
 }
@@ -84,6 +86,7 @@ func newSuperserver(o options, sink journal.Sink) *superserver {
 	s := &superserver{options: o, doors: map[string]*door{}, reported: map[string]string{}}
 	s.journal = journal.All(s.counts.Sink, sink)
 	s.server.Journal = s.journal
+	s.lists.journal = s.journal
 	s.book = &rules.Book{HostsAllow: o.hostsAllow, HostsDeny: o.hostsDeny, Warn: func(err error) { s.say("warning: " + err.Error()) }}
 	return s
 }
@@ -108,10 +111,12 @@ func (s *superserver) sayOnce(subject string, err error) {
 	s.reported[subject] = text
 }
 
+var signalsHeard = []os.Signal{syscall.SIGHUP, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT}
+
 // run serves until a signal ends it.
 func (s *superserver) run() error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, signalsHeard...)
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -121,6 +126,10 @@ func (s *superserver) run() error {
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watch(ctx) })
 	for sig := range signals {
+		if sig == syscall.SIGUSR2 {
+			s.reexec()
+			continue
+		}
 		if sig != syscall.SIGHUP {
 			break
 		}
@@ -142,10 +151,15 @@ func (s *superserver) start() error {
 	for _, c := range s.passed.Conns {
 		return fmt.Errorf("%s: passed a connection, not a socket to listen on: its unit must say Accept=no", c.Name)
 	}
+	if err := s.inherit(); err != nil {
+		return err
+	}
+	again := s.heirs != nil
 	s.sortKept()
 	s.reload(true)
 	s.dropKept()
-	if err := s.unclaimed(); err != nil {
+	s.adoptRest()
+	if err := s.unclaimed(); err != nil && !again { // they were not there when the first generation began
 		return err
 	}
 	if len(s.doors) == 0 {

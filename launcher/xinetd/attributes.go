@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"doorward/acl/dnsbl"
 )
 
 // An attribute is a row of the table: what a name takes, and who sets it.
@@ -105,6 +107,13 @@ var attributes = map[string]*attribute{
 	"max_session":    {where: anywhere, min: 1, max: 1, ops: set, set: duration(func(s *Service) *time.Duration { return &s.MaxSession })},
 	"decide_timeout": {where: anywhere, min: 1, max: 1, ops: set, set: duration(func(s *Service) *time.Duration { return &s.DecideTimeout })},
 	"stderr":         {where: anywhere, min: 1, max: 1, ops: set, set: setStderr},
+
+	"dnsbl":           {where: anywhere, min: 1, max: many, ops: set | add, set: zones(dnsbl.ParseZones, func(d *DNSLists) *[]dnsbl.Zone { return &d.block })},
+	"dnswl":           {where: anywhere, min: 1, max: many, ops: set | add, set: zones(dnsbl.ParseAllow, func(d *DNSLists) *[]dnsbl.Zone { return &d.allow })},
+	"dnsbl_threshold": {where: anywhere, min: 1, max: 1, ops: set, set: setDNSBLThreshold},
+	"dnsbl_action":    {where: anywhere, min: 1, max: 1, ops: set, set: setDNSBLAction},
+	"dnsbl_reply":     {where: anywhere, min: 1, max: many, ops: set, set: setDNSBLReply},
+	"dns":             {where: anywhere, min: 1, max: many, ops: set, set: setDNS},
 }
 
 // ErrLater is the mistake of using a part of the language that doorward does

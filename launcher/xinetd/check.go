@@ -17,6 +17,7 @@ func (p *parser) check(s *Service) {
 	s.checkUser(&p.host)
 	s.checkServer(&p.host)
 	s.checkAccess(p)
+	s.checkDNSLists(p)
 	if len(s.RelayFrom) == 0 && s.RelayClient != "" {
 		p.warn(s.At("relayclient"), s.RelayClient, "for nobody: there is no relay_from")
 	}

@@ -90,6 +90,7 @@ func (s *Service) bare() Service {
 	b := *s
 	b.Pos = Service{}.Pos
 	b.Access = Service{}.Access
+	b.DNSLists = b.DNSLists.bare()
 	b.lines, b.written, b.errs, b.inherited, b.onlyFrom, b.noAccess = nil, nil, nil, nil, nil, nil
 	return b
 }

@@ -73,6 +73,8 @@ type Service struct {
 	Lookup      []acl.Kind     // facts the program is told even if no rule asked
 	Stderr      Stderr
 
+	DNSLists DNSLists // asked last, about clients that may not relay
+
 	lines     []*line
 	written   map[string]*line // by key, those in its own entry
 	errs      []error          // mistakes in its own entry

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"doorward/acl"
+	"doorward/acl/cidr"
+	"doorward/acl/dnsbl"
+	"doorward/launcher/dnslist"
+	"doorward/launcher/journal"
+	"doorward/launcher/lookup"
+	"doorward/launcher/xinetd"
+)
+
+// dnsLists are the engines that ask DNS lists, one for each set of servers:
+// services that ask the same servers share what is known about lists and
+// clients.
+type dnsLists struct {
+	journal journal.Sink
+	engines map[string]*dnslist.Engine
+}
+
+// listTime bounds how long a question to a DNS list may take (resolv.conf's
+// own patience can be longer than a client's).
+const listTime = 3 * time.Second
+
+// engine returns the engine of a service, and starts it if it is new.
+func (d *dnsLists) engine(lists *xinetd.DNSLists) *dnslist.Engine {
+	key := fmt.Sprint(lists.Servers)
+	if e := d.engines[key]; e != nil {
+		return e
+	}
+	servers := lookup.ResolvConf("/etc/resolv.conf")
+	if len(lists.Servers) > 0 {
+		servers = dnslist.Servers(lists.Servers)
+	}
+	e := dnslist.New(dnslist.Config{
+		Lookup: dnslist.Stub(servers, listTime),
+		Log: func(n acl.Note) {
+			d.journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: "dns lists", Text: n.String()})
+		},
+	})
+	if d.engines == nil {
+		d.engines = map[string]*dnslist.Engine{}
+	}
+	d.engines[key] = e
+	go e.Run(context.Background())
+	return e
+}
+
+// follow tells the engines which lists are in use.
+func (d *dnsLists) follow(services []*xinetd.Service) {
+	used := map[*dnslist.Engine][]*dnsbl.Lists{}
+	for _, s := range services {
+		if l := s.DNSLists.Policy(); l != nil {
+			e := d.engine(&s.DNSLists)
+			used[e] = append(used[e], l)
+		}
+	}
+	for _, e := range d.engines {
+		e.Use(used[e]...)
+	}
+}
+
+// unlessTrusted asks lists about everybody but those who may relay: a
+// dial-up address of a friend is in half of all lists.
+func unlessTrusted(trusted *cidr.Table[struct{}], lists *dnsbl.Lists) acl.Policy {
+	return acl.Func(func(r *acl.Request) acl.Decision {
+		if _, relays := r.Getenv("RELAYCLIENT"); relays || trusted.Contains(r.Remote.Addr()) {
+			return acl.Decision{}
+		}
+		return lists.Decide(r)
+	})
+}
