@@ -99,13 +99,18 @@ func (d *door) accept(s *launcher.Server, failed func(error)) {
 	}
 }
 
-// close stops accepting. Sessions go on. Sockets that were passed stay open,
-// with clients waiting in them, and are returned.
-func (d *door) close() []*sock.Listener {
+// stop stops accepting. Sockets stay open, with clients waiting in them.
+func (d *door) stop() {
 	if d.cancel != nil {
 		d.cancel()
 		d.accepting.Wait()
 	}
+}
+
+// close stops accepting. Sessions go on. Sockets that were passed stay open,
+// with clients waiting in them, and are returned.
+func (d *door) close() []*sock.Listener {
+	d.stop()
 	for _, l := range d.own {
 		l.Close()
 	}

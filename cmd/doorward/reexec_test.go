@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// talker is a service that says its number and then waits for its client.
+func talker(lines ...string) string {
+	return strings.Replace(dumper("test", lines...), "DIR/dump.sh one two", "DIR/talk.sh", 1)
+}
+
+var talk = map[string]string{"talk.sh": "echo $$\nread line\necho got $line\nexit 7\n"}
+
+// guest is a client in a session.
+type guest struct {
+	t *testing.T
+	net.Conn
+	pid string
+}
+
+func visit(t *testing.T, port string) *guest {
+	t.Helper()
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	g := &guest{t: t, Conn: c}
+	g.pid = g.line()
+	return g
+}
+
+// line reads up to the end of a line.
+func (g *guest) line() string {
+	g.t.Helper()
+	g.SetDeadline(time.Now().Add(10 * time.Second))
+	var line []byte
+	for b := make([]byte, 1); ; line = append(line, b[0]) {
+		if _, err := io.ReadFull(g, b); err != nil {
+			g.t.Fatalf("got %q, %v", line, err)
+		}
+		if b[0] == '\n' {
+			return string(line)
+		}
+	}
+}
+
+// end has the session end.
+func (g *guest) end() {
+	g.t.Helper()
+	fmt.Fprintln(g, "bye")
+	if got := g.line(); got != "got bye" {
+		g.t.Errorf("got %q", got)
+	}
+	g.Close()
+}
+
+// waitForN waits until the log has text n times.
+func (s *server) waitForN(text string, n int) {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); strings.Count(s.logged(), text) < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("%q is not %d times in\n%s", text, n, s.logged())
+		}
+	}
+}
+
+// Sessions go through generations of doorward, which stays the same process:
+// they count, they end as ever, and they are told of in the log.
+func TestReexec(t *testing.T) {
+	m := newServiceManager(t)
+	s, port := start(t, talker("instances = 2"), talk)
+	m.hear("READY=1")
+	first := visit(t, port)
+	for n := 1; n <= 3; n++ {
+		s.signal(syscall.SIGUSR2)
+		m.hear("RELOADING=1\nMONOTONIC_USEC=")
+		m.hear("READY=1\nSTATUS=serving 1 service, 1 session running")
+		s.waitForN("re-executed: took over 1 socket and 1 session", n)
+	}
+	second := visit(t, port)
+	third, err := net.Dial("tcp", "127.0.0.1:"+port) // two are in, the older one of another generation
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	third.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := third.Read(make([]byte, 1)); n != 0 {
+		t.Errorf("a third is let in: %d, %v", n, err)
+	}
+	first.end()
+	s.waitFor(`test: 127\.0\.0\.1:\d+ allowed by default: pid ` + first.pid + `, exit 7`)
+	third.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := third.Read(make([]byte, 1)); n != 1 {
+		t.Errorf("nobody comes for who has waited: %v", err)
+	}
+	second.end()
+	s.waitFor(`pid ` + second.pid + `, exit 7`)
+	select {
+	case <-s.done:
+		t.Error("it ended")
+	default:
+	}
+}
+
+// A doorward that is told to stop waits for the sessions of those before it.
+func TestStopAfterReexec(t *testing.T) {
+	s, port := start(t, talker(), talk)
+	g := visit(t, port)
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("took over")
+	s.waitForN("serving", 2)
+	s.signal(syscall.SIGTERM)
+	s.waitFor("waiting for 1 session")
+	g.end()
+	<-s.done
+	if !s.cmd.ProcessState.Success() {
+		t.Errorf("%v", s.cmd.ProcessState)
+	}
+	s.waitFor(`pid ` + g.pid + `, exit 7`)
+}
+
+// Whatever is wrong, everything goes on, and the log says what is wrong.
+func TestReexecThatFails(t *testing.T) {
+	s, port := prepare(t, talker(), talk)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.command()
+	copyFile(t, self, s.dir+"/doorward")
+	s.cmd.Path = s.dir + "/doorward"
+	s.launch()
+	s.waitFor("serving")
+	g := visit(t, port)
+
+	good, err := os.ReadFile(s.dir + "/doorward.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("doorward.conf", "service test {")
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("not re-executed, all goes on as before: there are mistakes in configuration")
+	s.write("doorward.conf", string(good))
+
+	if err := os.Remove(s.dir + "/doorward"); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("not re-executed, all goes on as before: .*execve: no such file")
+	visit(t, port).end()
+	g.end()
+	s.waitFor(`pid ` + g.pid + `, exit 7`)
+
+	copyFile(t, self, s.dir+"/doorward")
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("re-executed: took over 1 socket and 0 sessions")
+	visit(t, port).end()
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A service that has gone leaves its sessions, through generations.
+func TestReexecWithoutTheService(t *testing.T) {
+	s, port := start(t, talker(), talk)
+	g := visit(t, port)
+	s.write("doorward.conf", dumper2(freePort(t), s.dir))
+	s.waitFor("- test")
+	for n := range 2 {
+		s.signal(syscall.SIGUSR2)
+		s.waitForN("re-executed: took over 1 socket and 1 session", n+1)
+	}
+	g.end()
+	s.waitFor(`test: .*pid ` + g.pid + `, exit 7`)
+}
