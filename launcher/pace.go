@@ -48,6 +48,15 @@ func (m *pacer) count(p Pace, now time.Time) bool {
 	return true
 }
 
+// rest begins a break, or makes it longer.
+func (m *pacer) rest(until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if until.After(m.until) {
+		m.until = until
+	}
+}
+
 // wait waits for the end of a break, or of ctx.
 func (m *pacer) wait(ctx context.Context) {
 	m.mu.Lock()

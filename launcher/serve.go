@@ -31,7 +31,8 @@ const bannerTime = 10 * time.Second
 // A visit is one client, and what has become of it so far.
 type visit struct {
 	svc      *Service
-	fd       int // the connection, or a socket lent as a whole
+	fd       int  // the connection, or a socket lent as a whole
+	lent     bool // the socket
 	request  *acl.Request
 	decision acl.Decision
 	hand     run.Handover
@@ -114,8 +115,12 @@ func (v *visit) judge() bool {
 func (v *visit) start() (*run.Child, error) {
 	e := &v.event
 	defer learnt(v.request, e) // to describe a client may find more out
-	set := v.svc.settings(v.request, v.decision)
-	env, err := v.svc.Style.Environ(v.svc.Env, v.request, set, v.svc.Want...)
+	client := v.request
+	if v.lent {
+		client = &acl.Request{} // one of many
+	}
+	set := v.svc.settings(client, v.decision)
+	env, err := v.svc.Style.Environ(v.svc.Env, client, set, v.svc.Want...)
 	if err != nil {
 		return nil, err
 	}

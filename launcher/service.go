@@ -70,11 +70,12 @@ const relayClient = "RELAYCLIENT"
 // to the rules.
 func (s *Service) settings(r *acl.Request, d acl.Decision) []acl.Setenv {
 	trusted := s.RelayFrom != nil && s.RelayFrom.Contains(r.Remote.Addr())
-	if !trusted && !s.RemoteHost {
+	known := s.RemoteHost && r.Remote.IsValid()
+	if !trusted && !known {
 		return d.Env
 	}
 	set := make([]acl.Setenv, 0, len(d.Env)+2)
-	if s.RemoteHost {
+	if known {
 		set = append(set, acl.Setenv{Name: "REMOTE_HOST", Value: r.Remote.Addr().String()})
 	}
 	if trusted {

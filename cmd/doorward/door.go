@@ -44,12 +44,13 @@ func (s *superserver) open(service *xinetd.Service) (*door, error) {
 
 // sockets says where a service listens.
 func sockets(service *xinetd.Service) []sock.Config {
+	datagram := service.SocketType == "dgram"
 	if len(service.Bind) == 0 {
-		return []sock.Config{{Port: service.Port, Family: families[service.Family]}}
+		return []sock.Config{{Port: service.Port, Family: families[service.Family], Datagram: datagram}}
 	}
 	var cs []sock.Config
 	for _, a := range service.Bind {
-		cs = append(cs, sock.Config{Addr: netip.AddrPortFrom(a, service.Port), Family: families[service.Family]})
+		cs = append(cs, sock.Config{Addr: netip.AddrPortFrom(a, service.Port), Family: families[service.Family], Datagram: datagram})
 	}
 	return cs
 }
@@ -69,7 +70,7 @@ func where(c sock.Config) string {
 
 // sameSockets reports whether two definitions of a service listen alike.
 func sameSockets(a, b *xinetd.Service) bool {
-	return a.ID == b.ID && slices.Equal(sockets(a), sockets(b))
+	return a.ID == b.ID && a.Wait == b.Wait && slices.Equal(sockets(a), sockets(b))
 }
 
 // set gives the door another definition of its service. Whoever is in stays.
@@ -90,9 +91,13 @@ func (d *door) set(service *xinetd.Service, svc *launcher.Service) {
 func (d *door) accept(s *launcher.Server, failed func(error)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
+	serve := s.Accept
+	if d.service.Wait {
+		serve = s.Lend
+	}
 	for _, l := range slices.Concat(d.own, d.passed) {
 		d.accepting.Go(func() {
-			if err := s.Accept(ctx, l, &d.port); err != nil {
+			if err := serve(ctx, l, &d.port); err != nil {
 				failed(fmt.Errorf("%s: %s: %w", d.service.ID, l.Name(), err))
 			}
 		})

@@ -6,13 +6,14 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"time"
 
 	"doorward/launcher/builtin"
 )
 
 // check looks at a service as a whole, against the host.
 func (p *parser) check(s *Service) {
-	s.checkSocket()
+	s.checkSocket(p)
 	s.checkPort(p)
 	s.checkUser(&p.host)
 	s.checkServer(&p.host)
@@ -24,7 +25,7 @@ func (p *parser) check(s *Service) {
 }
 
 // checkSocket settles which socket the service listens on.
-func (s *Service) checkSocket() {
+func (s *Service) checkSocket(p *parser) {
 	if s.SocketType == "" && s.Protocol == "" {
 		s.missing("socket_type", "")
 		return
@@ -35,12 +36,12 @@ func (s *Service) checkSocket() {
 	switch {
 	case stream != (s.Protocol == "tcp"):
 		s.fail("protocol", s.Protocol, fmt.Errorf("does not go with socket_type = %s", s.SocketType))
-	case !stream:
-		s.fail("socket_type", s.SocketType, ErrLater)
 	case !s.wait:
 		s.missing("wait", "")
+	case !stream && !s.Wait:
+		s.fail("wait", "no", errors.New("does not go with socket_type = dgram: the program and doorward would read the same datagrams"))
 	case s.Wait:
-		s.fail("wait", "yes", ErrLater)
+		s.checkWait(p)
 	}
 	switch {
 	case s.v6only:
@@ -52,6 +53,32 @@ func (s *Service) checkSocket() {
 		if a.Is4() == (s.Family == IPv6Only) && s.Family != AnyFamily {
 			s.fail("bind", a.String(), errors.New("not an address of the family that flags or v6only say"))
 		}
+	}
+}
+
+// checkWait looks for what cannot be had where the program accepts its clients
+// itself. xinetd then keeps everybody out, or does nothing at all.
+func (s *Service) checkWait(p *parser) {
+	if s.Protocol == "tcp" {
+		for _, name := range []string{"only_from", "no_access", "per_source", "per_prefix", "rate"} {
+			if s.has(name) {
+				s.fail(name, name, errWait)
+			}
+		}
+	}
+	switch {
+	case s.Redirect != nil:
+		s.fail("redirect", "redirect", errOwnAccept)
+	case s.Internal && s.Protocol == "tcp": // udp is refused anyway
+		s.fail("type", "INTERNAL", errOwnAccept)
+	}
+	for _, name := range []string{"banner", "banner_success", "banner_fail", "relay_from", "lookup"} {
+		if s.has(name) {
+			p.warn(s.At(name), name, "has no effect with wait = yes")
+		}
+	}
+	if s.CPS == (CPS{}) && !s.has("cps") {
+		s.CPS = CPS{50, 10 * time.Second} // as in xinetd: a program that leaves its clients in the queue is started again and again
 	}
 }
 

@@ -168,6 +168,11 @@ func (s *Service) At(name string) acl.Pos {
 	return s.Pos
 }
 
+// has reports whether an attribute was set, in the service or in defaults.
+func (s *Service) has(name string) bool {
+	return slices.ContainsFunc(s.lines, func(l *line) bool { return l.key() == name })
+}
+
 // An Attribute is one line of a service.
 type Attribute struct {
 	Name   string

@@ -15,14 +15,16 @@ import (
 )
 
 var (
-	errYesNo    = errors.New("want yes or no")
-	errAbsent   = errors.New("not in the list it is taken from")
-	errRPC      = errors.New("RPC services are refused: rpcbind tells everybody where they are")
-	errTCPMux   = errors.New("TCPMUX is refused: one open port would be all of them (CVE-2012-0862, CVE-2013-4342)")
-	errSecure   = errors.New("refused: it never worked, not in xinetd either")
-	errSELinux  = errors.New("refused: programs keep doorward's SELinux context")
-	errSmallUDP = errors.New("refused for UDP: who answers forged senders floods them (CERT CA-1996-01)")
-	errFile     = errors.New("want a path from the root")
+	errYesNo     = errors.New("want yes or no")
+	errAbsent    = errors.New("not in the list it is taken from")
+	errRPC       = errors.New("RPC services are refused: rpcbind tells everybody where they are")
+	errTCPMux    = errors.New("TCPMUX is refused: one open port would be all of them (CVE-2012-0862, CVE-2013-4342)")
+	errSecure    = errors.New("refused: it never worked, not in xinetd either")
+	errSELinux   = errors.New("refused: programs keep doorward's SELinux context")
+	errSmallUDP  = errors.New("refused for UDP: who answers forged senders floods them (CERT CA-1996-01)")
+	errOwnAccept = errors.New("does not go with wait = yes: doorward accepts the clients of this one itself")
+	errWait      = errors.New("does not go with wait = yes: the program accepts clients itself")
+	errFile      = errors.New("want a path from the root")
 )
 
 // nothing sets nothing: enabled and disabled are read when all services are
