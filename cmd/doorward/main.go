@@ -19,6 +19,7 @@ commands:
   explain   say what becomes of a client, and why
   serve     accept connections for the services of a configuration
   units     write systemd units for the services of a configuration
+  status    tell what a running doorward does
   version   print the version
   help      print this, or with a command its flags
 
@@ -62,6 +63,8 @@ func command(args []string, out io.Writer) error {
 		return serveCommand(args)
 	case "units":
 		return unitsCommand(args, out)
+	case "status":
+		return statusCommand(args, out)
 	case "version", "-version", "--version":
 		_, err := fmt.Fprintln(out, "doorward", version())
 		return err

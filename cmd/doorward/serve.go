@@ -27,6 +27,7 @@ type options struct {
 	drain                 time.Duration
 	log                   string
 	verbose               bool
+	statusSocket          string // socket that tells what goes on; empty: none
 }
 
 func serveCommand(args []string) error {
@@ -41,6 +42,7 @@ func serveCommand(args []string) error {
 	f.StringVar(&o.hostsDeny, "hosts-deny", "/etc/hosts.deny", "table of hosts_access(5): `file`")
 	f.DurationVar(&o.drain, "drain", 5*time.Minute, "how long to wait for running sessions when stopping")
 	f.StringVar(&o.log, "log", "text", "what a line about a connection looks like: text or json")
+	f.StringVar(&o.statusSocket, "status", "", "tell what goes on through this socket: `file`")
 	f.BoolVar(&o.verbose, "v", false, "write a line when a daemon starts, too")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return err
@@ -70,6 +72,7 @@ type superserver struct {
 	book    *rules.Book
 	server  launcher.Server
 	lists   dnsLists
+	since   time.Time // when it began to serve
 
 	mu       sync.Mutex // guards what follows: one change at a time
 	passed   activation.Sockets
@@ -164,6 +167,12 @@ func (s *superserver) start() error {
 	}
 	if len(s.doors) == 0 {
 		return errors.New("no service to serve")
+	}
+	s.since = time.Now()
+	if s.statusSocket != "" {
+		if err := s.serveStatus(s.statusSocket); err != nil {
+			s.say("no status: " + err.Error()) // the services matter more
+		}
 	}
 	s.say(s.status())
 	s.manager.ready(s.status())

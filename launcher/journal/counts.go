@@ -44,6 +44,13 @@ func (c *Counts) Sink(e Event) {
 	c.by[e.Service] = n
 }
 
+// Of returns what happened to the connections of a service.
+func (c *Counts) Of(service string) Count {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.by[service]
+}
+
 // Total returns the sum over all services.
 func (c *Counts) Total() Count {
 	c.mu.Lock()
