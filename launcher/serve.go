@@ -158,9 +158,11 @@ func (s *Server) follow(v *visit, child *run.Child, err error) {
 const termTime = 5 * time.Second
 
 // limit ends a program that runs for too long, unless stop is called before.
+// An adopted one has run for a while.
 func (s *Server) limit(child *run.Child, most time.Duration, e journal.Event) (stop func()) {
-	kill := time.AfterFunc(most+termTime, func() { child.KillGroup(syscall.SIGKILL) })
-	term := time.AfterFunc(most, func() {
+	left := max(0, most-time.Since(e.Time))
+	kill := time.AfterFunc(left+termTime, func() { child.KillGroup(syscall.SIGKILL) })
+	term := time.AfterFunc(left, func() {
 		if child.KillGroup(syscall.SIGTERM) == nil {
 			s.Journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: e.Service, Remote: e.Remote,
 				Text: fmt.Sprintf("pid %d is told to end: it has run for %v", e.PID, most)})

@@ -179,8 +179,7 @@ func (s *Server) Adopt(v Session) {
 func (s *Server) watch(svc *Service, child *run.Child, e journal.Event, line *session) {
 	accepted := e.Time
 	if svc.MaxSession > 0 {
-		left := svc.MaxSession - time.Since(accepted)
-		defer s.limit(child, max(0, left), e)()
+		defer s.limit(child, svc.MaxSession, e)()
 	}
 	if line != nil {
 		s.ledger.done(line, func(v *Session) { v.Event, v.Conn = e, nil })
