@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"doorward/acl"
 	"doorward/acl/hosts"
 	"doorward/acl/tcprules"
+	"doorward/cmd/internal/inetdconf"
 	"doorward/cmd/internal/question"
 	"doorward/launcher/rules"
 	"doorward/launcher/xinetd"
@@ -34,17 +36,26 @@ func checkCommand(args []string, out io.Writer) error {
 	config := f.String("config", "/etc/xinetd.conf", "services, in the syntax of xinetd.conf(5): `file`")
 	allow := f.String("hosts-allow", "/etc/hosts.allow", "table of hosts_access(5): `file`")
 	deny := f.String("hosts-deny", "/etc/hosts.deny", "table of hosts_access(5): `file`")
+	inetd := f.String("inetd", "", "daemons that tcpd guards, in the syntax of inetd.conf(5): `file`")
+	numeric := f.Bool("n", false, "look no names up")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return err
-	} else if err != nil || f.NArg() > 0 {
+	} else if err != nil {
+		return badUsage
+	} else if f.NArg() > 0 {
+		f.Usage()
 		return badUsage
 	}
 	given := false
 	f.Visit(func(f *flag.Flag) { given = given || f.Name == "config" })
 	var c checker
-	c.table(*allow)
-	c.table(*deny)
 	c.services(*config, given)
+	c.inetd(*inetd)
+	tables := []*hosts.Rules{c.table(*allow), c.table(*deny)}
+	c.words(tables)
+	if !*numeric {
+		c.resolve(tables)
+	}
 	return c.report(out)
 }
 
@@ -56,22 +67,44 @@ type finding struct {
 }
 
 // A checker gathers findings.
-type checker struct{ found []finding }
+type checker struct {
+	found   []finding
+	daemons daemons
+}
 
-func (c *checker) table(name string) {
+// warn notes something about a word.
+func (c *checker) warn(pos acl.Pos, code, word, text string) {
+	c.found = append(c.found, finding{pos: pos, text: pos.String() + ": " + strconv.Quote(word) + ": " + text + " [" + code + "]"})
+}
+
+// table reads a table and notes what its parser has to say.
+func (c *checker) table(name string) *hosts.Rules {
 	t, err := question.Table(name)
 	c.errors(err, "SYNTAX")
 	for _, w := range t.Warnings() {
 		c.found = append(c.found, finding{pos: w.Pos, text: w.Error()})
 	}
-	if t == nil {
+	return t
+}
+
+// inetd looks at an inetd.conf, if there is one to look at.
+func (c *checker) inetd(name string) {
+	if name == "" {
 		return
 	}
-	for _, file := range t.Files() {
-		if _, err := os.Stat(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			c.errors(err, "FILE")
+	src, err := rules.ReadFile(name)
+	if err != nil {
+		c.errors(err, "INETD")
+		return
+	}
+	inetd, errs := inetdconf.Parse(name, string(src), os.Stat)
+	for _, err := range errs {
+		var s *acl.SyntaxError
+		if errors.As(err, &s) {
+			c.warn(s.Pos, "INETD", s.Text, s.Err.Error())
 		}
 	}
+	c.daemons.addInetd(name, inetd)
 }
 
 // services looks at a configuration and at the files its services name. One
@@ -88,6 +121,7 @@ func (c *checker) services(name string, given bool) {
 	for _, w := range config.Warnings {
 		c.found = append(c.found, finding{pos: w.Pos, text: w.Error() + " [SERVICE]"})
 	}
+	c.daemons.addServices(name, config.Services)
 	seen := map[string]bool{}
 	for _, s := range config.Services {
 		for _, word := range s.Rules {
@@ -141,13 +175,19 @@ func (c *checker) errors(err error, code string) {
 	c.found = append(c.found, f)
 }
 
-// report prints what was found, sorted by file and line, a line each.
+// report prints what was found, sorted by file and line, a line each. What was
+// found twice, because both tables name a file, is printed once.
 func (c *checker) report(out io.Writer) error {
 	slices.SortStableFunc(c.found, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(a.pos.File, b.pos.File), cmp.Compare(a.pos.Line, b.pos.Line))
 	})
 	var worst error
+	printed := map[string]bool{}
 	for _, f := range c.found {
+		if printed[f.text] {
+			continue
+		}
+		printed[f.text] = true
 		fmt.Fprintln(out, f.text)
 		switch {
 		case f.err:
