@@ -2,6 +2,7 @@ package run
 
 import (
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,8 @@ import (
 // Descriptors 0, 1 and 2 stay as they are, except that StderrSocket makes all
 // three the connection on 0; whoever opened others closed them on exec.
 // Signals that were ignored when this process began stay so, as through any
-// wrapper in C, and the soft limit of open files is the one it began with.
+// wrapper in C, and the soft limits of open files, address space and data are
+// those it began with, as Start has it.
 //
 // Exec returns only if something failed. Then it returns an *Error, and
 // settings made before the one that failed stay made: the caller can do little
@@ -23,8 +25,15 @@ func (p *Program) Exec(env []string) error {
 	if err := p.become(); err != nil {
 		return err
 	}
+	limits, err := p.originals(nil)
+	if err != nil {
+		return err
+	}
 	ignoreCaught()
-	return p.fail("execve", syscall.Exec(p.Path, p.argv(), env))
+	if slices.ContainsFunc(limits, ofMemory) {
+		return p.fail("execve", replace(p.Path, p.argv(), env, limits))
+	}
+	return p.fail("execve", syscall.Exec(p.Path, p.argv(), env)) // which gives back the limit of open files
 }
 
 // become makes the settings of p those of this process.

@@ -3,6 +3,7 @@ package run
 import (
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -15,7 +16,9 @@ import (
 // ForkExec knows neither umask nor nice. Both belong to what a thread may have
 // of its own, so threads that do nothing else set them on themselves and fork.
 // Limits belong to the process as a whole: they cannot be set this way, and a
-// program with limits is not run.
+// program with limits is not run. Soft limits that were raised since this
+// process began are an exception (confine), because they are in run scripts
+// that used to work.
 func forkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
 	if len(p.Limits) > 0 {
 		return 0, -1, p.fail("prlimit64", syscall.ENOSYS)
@@ -95,13 +98,45 @@ func (j *job) run(mask int, err error) {
 	if j.err = j.p.raise(); j.err != nil {
 		return
 	}
+	limits, err := j.p.originals(nil)
+	if err != nil {
+		j.err = err
+		return
+	}
+	limits = slices.DeleteFunc(limits, func(l Limit) bool { return !ofMemory(l) })
 	j.pid, err = syscall.ForkExec(j.p.Path, j.p.argv(), &syscall.ProcAttr{
 		Dir:   j.p.Dir,
 		Env:   j.env,
 		Files: []uintptr{uintptr(j.fds[0]), uintptr(j.fds[1]), uintptr(j.fds[2])},
-		Sys:   &syscall.SysProcAttr{Setsid: j.p.Setsid, Credential: j.p.credential(), PidFD: &j.pidfd},
+		Sys: &syscall.SysProcAttr{Setsid: j.p.Setsid, Credential: j.p.credential(), PidFD: &j.pidfd,
+			Ptrace: len(limits) > 0},
 	})
-	j.err = j.p.fail("fork/exec", err)
+	if j.err = j.p.fail("fork/exec", err); err == nil && len(limits) > 0 {
+		j.confine(limits)
+	}
+}
+
+// confine sets limits that the program must find when it begins, and this
+// process could not bear until then. The program is stopped before its first
+// instruction, as a debugger has it, by this very thread. The price is that a
+// program that is setuid runs without that, unless we are privileged.
+func (j *job) confine(limits []Limit) {
+	_, err := syscall.Wait4(j.pid, nil, unix.WALL, nil)
+	for _, l := range limits {
+		if err == nil {
+			err = unix.Prlimit(j.pid, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+		}
+	}
+	if err == nil {
+		err = syscall.PtraceDetach(j.pid)
+	}
+	if err == nil {
+		return
+	}
+	syscall.Kill(j.pid, syscall.SIGKILL)
+	syscall.Wait4(j.pid, nil, unix.WALL, nil)
+	unix.Close(j.pidfd)
+	j.pid, j.pidfd, j.err = 0, -1, j.p.fail("prlimit64", err)
 }
 
 func (p *Program) credential() *syscall.Credential {

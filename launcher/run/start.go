@@ -18,8 +18,9 @@ import (
 // ignored signals outlive exec, and a daemon that ignores SIGPIPE writes to
 // clients that have gone. To that end signals ignored by this process are
 // caught and dropped from the first Start on, which for it makes no
-// difference. The soft limit of open files is the one this process began with,
-// not the one Go raised it to.
+// difference. The soft limits of open files, address space and data are those
+// this process began with, unless p.Limits has others: Go raised the first, and
+// for the sake of Go doorward's entry point raised the rest.
 //
 // The error is an *Error that names the step; the program did not run then.
 func (p *Program) Start(fd int, env []string) (*Child, error) {

@@ -11,8 +11,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"doorward/launcher/run/internal/nofile"
 )
 
 // A process started on a connection costs mostly its exec, about 100 us here,
@@ -56,11 +54,6 @@ type cloneArgs struct {
 	flags, pidfd, _, _, exitSignal, _, _, _ uint64
 }
 
-// An op is one system call that the child makes.
-type op struct {
-	nr, a, b, c, d uintptr
-}
-
 // A failure is the word that a child leaves when it could not go on.
 type failure struct {
 	errno uintptr
@@ -89,9 +82,10 @@ type plan struct {
 	argv    int     // index in pointer of argv, of envp
 	envp    int
 
-	mask   uint64 // the empty signal mask
-	limits [maxOps]unix.Rlimit
-	groups []uint32
+	mask    uint64 // the empty signal mask
+	limits  []Limit
+	rlimits [maxOps]unix.Rlimit
+	groups  []uint32
 }
 
 var plans = sync.Pool{New: func() any { return new(plan) }}
@@ -175,33 +169,14 @@ func (pl *plan) resources(p *Program) error {
 		}
 		pl.add(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(n+p.Nice), 0)
 	}
-	for i, l := range p.Limits {
-		pl.limits[i] = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-		pl.limit(l.Resource, &pl.limits[i])
+	var err error
+	if pl.limits, err = p.originals(append(pl.limits[:0], p.Limits...)); err != nil {
+		return err
 	}
-	return pl.openFiles(p)
-}
-
-func (pl *plan) limit(resource int, l *unix.Rlimit) {
-	pl.add(unix.SYS_PRLIMIT64, 0, uintptr(resource), uintptr(unsafe.Pointer(l)), 0)
-}
-
-// openFiles plans to take back what Go did to the soft limit of open files,
-// unless p has a limit of its own.
-func (pl *plan) openFiles(p *Program) error {
-	for _, l := range p.Limits {
-		if l.Resource == unix.RLIMIT_NOFILE {
-			return nil
-		}
-	}
-	now := &pl.limits[len(p.Limits)]
-	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, now); err != nil {
-		return p.fail("prlimit64", err)
-	}
-	soft := min(nofile.Original.Cur, now.Max)
-	if nofile.Original.Max != 0 && soft != now.Cur {
-		now.Cur = soft
-		pl.limit(unix.RLIMIT_NOFILE, now)
+	for i, l := range pl.limits {
+		pl.rlimits[i] = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+		pl.ops[pl.n] = limitOp(l.Resource, &pl.rlimits[i])
+		pl.n++
 	}
 	return nil
 }
