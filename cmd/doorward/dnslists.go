@@ -64,11 +64,10 @@ func (d *dnsLists) follow(services []*xinetd.Service) {
 	}
 }
 
-// unlessTrusted asks lists about everybody but those who may relay: a
-// dial-up address of a friend is in half of all lists.
+// unlessTrusted asks lists about everybody but the networks of relay_from.
 func unlessTrusted(trusted *cidr.Table[struct{}], lists *dnsbl.Lists) acl.Policy {
 	return acl.Func(func(r *acl.Request) acl.Decision {
-		if _, relays := r.Getenv("RELAYCLIENT"); relays || trusted.Contains(r.Remote.Addr()) {
+		if trusted.Contains(r.Remote.Addr()) {
 			return acl.Decision{}
 		}
 		return lists.Decide(r)

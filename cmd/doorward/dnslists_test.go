@@ -8,53 +8,18 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
+	"doorward/cmd/internal/listserver"
 )
 
-// listed answers as the DNS list zone.example does that has 127.0.0.2, as
-// every list must (RFC 5782, section 5), and 127.0.0.3.
+// listed starts a DNS list and returns its port.
 func listed(t *testing.T) (port string) {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	addr, err := listserver.Start(t, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		b := make([]byte, 4096)
-		for {
-			n, from, err := c.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			if reply := answer(b[:n]); reply != nil {
-				c.WriteTo(reply, from)
-			}
-		}
-	}()
-	_, port, _ = net.SplitHostPort(c.LocalAddr().String())
+	_, port, _ = net.SplitHostPort(addr.String())
 	return port
-}
-
-func answer(query []byte) []byte {
-	var m dnsmessage.Message
-	if m.Unpack(query) != nil || len(m.Questions) != 1 {
-		return nil
-	}
-	q := m.Questions[0]
-	m.Response, m.Additionals = true, nil
-	head := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: 60}
-	has := strings.HasPrefix(q.Name.String(), "2.0.0.127.") || strings.HasPrefix(q.Name.String(), "3.0.0.127.")
-	switch {
-	case !has:
-		m.RCode = dnsmessage.RCodeNameError
-	case q.Type == dnsmessage.TypeA:
-		m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 2}}}}
-	case q.Type == dnsmessage.TypeTXT:
-		m.Answers = []dnsmessage.Resource{{Header: head, Body: &dnsmessage.TXTResource{TXT: []string{"no mail from you"}}}}
-	}
-	reply, _ := m.Pack()
-	return reply
 }
 
 // A listed client is refused in SMTP, without a process; one that may relay is

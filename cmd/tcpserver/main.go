@@ -53,7 +53,7 @@ func tcpserver(o options) error {
 	sink, log := sinks(o)
 	warn := func(err error) { sink(journal.Event{Kind: journal.Noted, Time: time.Now(), Text: err.Error()}) }
 	book := &rules.Book{Warn: warn}
-	svc, err := service(o, book)
+	svc, err := service(o, book, warn)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"doorward/acl/dnsbl"
 	"doorward/cmd/internal/getopt"
 	"doorward/launcher"
 )
@@ -26,10 +27,11 @@ type options struct {
 	perSource int           // --per-source; 0: none
 	rate      launcher.Rate // --rate
 
-	rules    string   // -x; empty: none
-	openDoor bool     // -X: a missing file of rules lets everybody in
-	words    []string // --rules: asked after -x
-	banner   string   // -B
+	rules    string       // -x; empty: none
+	openDoor bool         // -X: a missing file of rules lets everybody in
+	words    []string     // --rules: asked after -x
+	lists    *dnsbl.Lists // of those, dnsbl: and dnswl:, asked last; nil: none
+	banner   string       // -B
 
 	uid, gid *uint32 // -u, -g, -U
 
@@ -77,6 +79,9 @@ func parseOptions(args []string) (options, error) {
 		return o, errUsage
 	}
 	o.host, o.port, o.program = rest[0], rest[1], rest[2:]
+	if o.lists, o.words, err = dnsLists(o.words); err != nil {
+		return o, fmt.Errorf("tcpserver: %w", err)
+	}
 	return o, nil
 }
 

@@ -28,6 +28,9 @@ func policy(o options, book *rules.Book) (acl.Policy, error) {
 		}
 		all = append(all, p)
 	}
+	if o.lists != nil {
+		all = append(all, o.lists)
+	}
 	if len(all) == 0 {
 		return nil, nil
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // service is what a command line asks for, in the launcher's terms.
-func service(o options, book *rules.Book) (*launcher.Service, error) {
+func service(o options, book *rules.Book, warn func(error)) (*launcher.Service, error) {
 	p, err := policy(o, book)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func service(o options, book *rules.Book) (*launcher.Service, error) {
 		Name:     name,
 		Daemon:   name,
 		Policy:   p,
-		Attach:   attach(o),
+		Attach:   attach(o, warn),
 		Greeting: o.banner,
 		NoDelay:  o.noDelay,
 		Program:  program(o.program),
@@ -57,7 +57,7 @@ func program(argv []string) run.Program {
 // order: the program and the rules are to see what there is. Tables of
 // hosts_access(5) may ask for others, and trust a name only if it leads back
 // to the address.
-func attach(o options) func(*acl.Request) {
+func attach(o options, warn func(error)) func(*acl.Request) {
 	hosts := slices.Contains(o.words, "hosts")
 	u := lookup.UCSPI{
 		DNS:      lookup.DNSCacheIP(os.LookupEnv, "/etc/resolv.conf"),
@@ -76,6 +76,11 @@ func attach(o options) func(*acl.Request) {
 		case !hosts:
 			delete(finders, w.kind)
 		}
+	}
+	if o.lists != nil {
+		e := engine(warn)
+		e.Use(o.lists)
+		finders[acl.Listed] = e.Finder(o.lists)
 	}
 	return func(r *acl.Request) {
 		if o.localName != nil {

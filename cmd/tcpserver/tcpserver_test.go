@@ -457,6 +457,8 @@ func TestMistakes(t *testing.T) {
 		{"--rate 5 0 0 true", 100, `tcpserver: --rate "5": want`},
 		{"--per-source x 0 0 true", 100, `tcpserver: --per-source "x": want`},
 		{"--log-format xml 0 0 true", 100, `tcpserver: --log-format "xml": want`},
+		{"--rules dnsbl: 0 0 true", 100, `tcpserver: --rules "dnsbl:": want`},
+		{"--rules dnsbl:z.example=9 0 0 true", 100, `tcpserver: --rules: "z.example=9": want codes`},
 		{"--rules nosuch 127.0.0.1 0 true", 111, `tcpserver: fatal: "nosuch": want hosts`},
 		{"--rules tcprules:/nonexistent 127.0.0.1 0 true", 111, "tcpserver: fatal: open /nonexistent: "},
 		{"127.0.0.1 nosuchport true", 111, "tcpserver: fatal: unable to figure out port number for nosuchport\n"},
