@@ -165,7 +165,7 @@ func (s *Server) limit(child *run.Child, most time.Duration, e journal.Event) (s
 	term := time.AfterFunc(left, func() {
 		if child.KillGroup(syscall.SIGTERM) == nil {
 			s.Journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: e.Service, Remote: e.Remote,
-				Text: fmt.Sprintf("pid %d is told to end: it has run for %v", e.PID, most)})
+				Text: fmt.Sprintf("pid %d is told to end: it has run for %v", e.PID, time.Since(e.Time).Round(time.Millisecond))})
 		}
 	})
 	return func() { term.Stop(); kill.Stop() }
