@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"doorward/acl/hosts"
+	"doorward/acl"
 	"doorward/cmd/internal/getopt"
 	"doorward/cmd/internal/inetdconf"
 	"doorward/cmd/internal/question"
@@ -45,9 +45,9 @@ var errUsage = errors.New(usage[:len(usage)-1])
 
 // An oracle answers questions on out.
 type oracle struct {
-	out    io.Writer
-	inetd  string
-	access hosts.Access
+	out         io.Writer
+	inetd       string
+	allow, deny *table
 }
 
 func tcpdmatch(args []string, out io.Writer) error {
@@ -73,7 +73,7 @@ func tcpdmatch(args []string, out io.Writer) error {
 	if err := o.daemon(&q); err != nil {
 		return err
 	}
-	o.access = hosts.Access{Allow: o.table(dir + "hosts.allow"), Deny: o.table(dir + "hosts.deny")}
+	o.allow, o.deny = readTable(dir+"hosts.allow"), readTable(dir+"hosts.deny")
 	return o.answer(q)
 }
 
@@ -103,16 +103,6 @@ func (o *oracle) daemon(q *question.Question) error {
 	return nil
 }
 
-// table reads a table and prints what is wrong with it.
-func (o *oracle) table(name string) *hosts.Rules {
-	t, err := question.Table(name)
-	o.warnAll(err)
-	for _, w := range t.Warnings() {
-		o.warn(place(w.Pos) + `"` + w.Word + `": ` + w.Text)
-	}
-	return t
-}
-
 // answer answers for each address of the client.
 func (o *oracle) answer(q question.Question) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
@@ -121,36 +111,56 @@ func (o *oracle) answer(q question.Question) error {
 	if err != nil {
 		return err
 	}
-	clients, err := question.Hosts(ctx, q.Client)
+	clients, err := o.hosts(ctx, q.Client)
 	if err != nil {
-		return fmt.Errorf("%s: %w", q.Client, err)
-	}
-	if name := clients[0].Name; name != "" && !strings.EqualFold(name, q.Client) {
-		o.warn(q.Client + ": hostname alias")
-		o.warn("(official name: " + name + ")")
+		return err
 	}
 	for i, client := range clients {
 		if i > 0 {
 			fmt.Fprintln(o.out)
+		}
+		if client.Resolved {
+			client.Name = o.nameOf(ctx, client)
 		}
 		o.judge(q, server, client)
 	}
 	return nil
 }
 
-// server finds the one address of the server, and its name if it was given by
-// address.
+// server finds the one address of the server, and its name.
 func (o *oracle) server(ctx context.Context, word string) (question.Host, error) {
-	all, err := question.Hosts(ctx, word)
+	all, err := o.hosts(ctx, word)
 	switch {
 	case err != nil:
-		return question.Host{}, fmt.Errorf("%s: %w", word, err)
+		return question.Host{}, err
 	case len(all) > 1:
 		return question.Host{}, fmt.Errorf("Error: %s has more than one address\nPlease specify an address instead", word)
 	}
 	h := all[0]
-	if h.Name == "" {
-		h.Name = question.NameOf(ctx, h.Addr)
+	if h.Addr.IsValid() {
+		h.Name = o.nameOf(ctx, h)
 	}
 	return h, nil
+}
+
+// hosts finds the hosts that word means, and says so if it is not their name.
+func (o *oracle) hosts(ctx context.Context, word string) ([]question.Host, error) {
+	all, err := question.Hosts(ctx, word)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", word, err)
+	}
+	if name := all[0].Name; name != "" && !strings.EqualFold(name, word) {
+		o.warn(word + ": hostname alias")
+		o.warn("(official name: " + name + ")")
+	}
+	return all, nil
+}
+
+// nameOf is the name that tcpd finds for an address.
+func (o *oracle) nameOf(ctx context.Context, h question.Host) string {
+	name := question.NameOf(ctx, h.Addr, o.warn)
+	if name == "" {
+		o.warn("host address " + acl.AddrText(h.Addr) + "->name lookup failed")
+	}
+	return name
 }

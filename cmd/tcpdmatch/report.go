@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -21,7 +22,10 @@ func (o *oracle) judge(q question.Question, server, client question.Host) {
 	}
 	o.host("server", server)
 	o.line("server:", "process  "+q.Daemon)
-	trace := o.access.Explain(request(q, server, client))
+	r := request(q, server, client)
+	o.learn(r, client)
+	trace := hosts.Access{Allow: o.allow.rules, Deny: o.deny.rules}.Explain(r)
+	o.reached(trace)
 	o.matched(trace)
 	o.line("access:", o.verdict(trace))
 }
@@ -51,6 +55,14 @@ func request(q question.Question, server, client question.Host) *acl.Request {
 	}
 }
 
+// learn makes the name of a client known if it had to be looked up, as tcpdmatch
+// has always done: %h is the name then, and not the address.
+func (o *oracle) learn(r *acl.Request, client question.Host) {
+	if client.Resolved {
+		r.Get(acl.Name, "")
+	}
+}
+
 // host prints what there is to print of one end.
 func (o *oracle) host(end string, h question.Host) {
 	if h.Name != "" && h.Name != acl.UnknownName {
@@ -59,6 +71,24 @@ func (o *oracle) host(end string, h question.Host) {
 	if h.Addr.IsValid() {
 		r := &acl.Request{Remote: netip.AddrPortFrom(h.Addr, 0), Mapped: h.Mapped}
 		o.line(end+":", "address  "+acl.ClientAddr(r))
+	}
+}
+
+// reached prints what is wrong with the lines that were read: tcpd stops at the
+// rule that matches.
+func (o *oracle) reached(trace *hosts.Trace) {
+	rule := trace.Decision.Rule
+	for _, t := range []*table{o.allow, o.deny} {
+		last := 0
+		if rule.File == t.name {
+			last = rule.Line
+		}
+		for _, text := range t.faultsUpTo(last) {
+			o.warn(text)
+		}
+		if last > 0 {
+			return
+		}
 	}
 }
 
@@ -73,6 +103,9 @@ func (o *oracle) matched(trace *hosts.Trace) {
 	}
 	for _, option := range trace.Options {
 		o.line("option:", option.Key+" "+option.Value)
+		if strings.EqualFold(option.Key, "banners") {
+			o.banners(trace.Decision.Rule, option.Value)
+		}
 	}
 	if err != nil {
 		trace.Decision.Verdict, trace.Decision.Options = acl.Deny, nil
@@ -84,6 +117,14 @@ func (o *oracle) matched(trace *hosts.Trace) {
 		} else {
 			o.warn(place(n.Pos) + n.Text)
 		}
+	}
+}
+
+// banners warns of a directory that is not there.
+func (o *oracle) banners(rule acl.Pos, dir string) {
+	var err *fs.PathError
+	if _, statErr := os.Stat(dir); errors.As(statErr, &err) {
+		o.warn(place(rule) + dir + ": " + err.Err.Error())
 	}
 }
 

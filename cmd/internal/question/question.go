@@ -8,6 +8,7 @@
 package question
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -108,7 +109,30 @@ func Hosts(ctx context.Context, word string) ([]Host, error) {
 			hosts = append(hosts, h)
 		}
 	}
-	return hosts, nil
+	return preferred(hosts), nil
+}
+
+// preferred puts hosts that there is no way to into the order of getaddrinfo(3):
+// those with IPv6 addresses first (RFC 6724, 6, rule 6). Package net leaves
+// them as they come, behind all others.
+func preferred(hosts []Host) []Host {
+	none := slices.IndexFunc(hosts, func(h Host) bool { return !routed(h.Addr) })
+	if none < 0 {
+		return hosts
+	}
+	slices.SortStableFunc(hosts[none:], func(a, b Host) int { return cmp.Compare(b.Addr.BitLen(), a.Addr.BitLen()) })
+	return hosts
+}
+
+// routed reports whether the system would send something to a. It sends
+// nothing.
+func routed(a netip.Addr) bool {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 9)))
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // nameLike keeps words from the resolver that can be no names.
