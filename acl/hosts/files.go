@@ -67,7 +67,7 @@ func (c *compiler) patternFile(name string) *patternFile {
 	}
 	f := &patternFile{name: name, open: true}
 	if len(c.files) >= maxFiles {
-		c.bad(name, errFiles)
+		c.exceed(name, errFiles)
 		return f
 	}
 	if c.files == nil {
@@ -84,7 +84,7 @@ func (c *compiler) patternFile(name string) *patternFile {
 // readFile reads and compiles f. Messages about its words bear its name.
 func (c *compiler) readFile(f *patternFile) {
 	if c.depth >= maxDepth {
-		c.bad(f.name, errDeep)
+		c.exceed(f.name, errDeep)
 		return
 	}
 	src, err := c.read(f.name)
@@ -93,7 +93,7 @@ func (c *compiler) readFile(f *patternFile) {
 		return
 	}
 	if c.size += len(src); c.size > maxTable {
-		c.bad(f.name, errBig)
+		c.exceed(f.name, errBig)
 		return
 	}
 	pos := c.pos
@@ -114,6 +114,9 @@ func (c *compiler) readFile(f *patternFile) {
 func (c *compiler) fileLine(f *patternFile, line string) {
 	c.lintFileLine(line)
 	for tok := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == '\v' || r == '\f' || r < 0x80 && blank(byte(r)) }) {
+		if !c.counted() {
+			return
+		}
 		if len(tok) > maxWord {
 			c.bad(tok[:40], errLongWord)
 			continue

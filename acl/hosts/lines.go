@@ -12,6 +12,7 @@ const (
 	legacyLine = 2047     // bytes of a logical line with its newline
 	maxLine    = 64 << 10 // likewise, ours
 	maxTable   = 64 << 20 // bytes of a table, and of all its pattern files
+	maxWords   = 1 << 20  // of a table and its pattern files, some 200 bytes of memory each
 )
 
 var (

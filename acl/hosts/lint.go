@@ -240,9 +240,12 @@ func (c *compiler) lintFileLine(line string) {
 	if i := strings.IndexByte(line, '#'); i >= 0 && (i == 0 || blank(line[i-1])) {
 		c.warn("FILE-COMMENT", line[i:], "there are no comments in a pattern file: every word of it is a pattern")
 	}
-	words(line, func(w string, _ kinds) {
+	words(line, func(w string, has kinds) {
 		if fold(w, "except") {
 			c.warn("FILE-EXCEPT", w, "there is no EXCEPT in a pattern file: the patterns behind it match, too")
+		}
+		if !has.any(slash) {
+			return
 		}
 		if a, err := netip.ParsePrefix(w); err == nil && a.Addr().Is6() {
 			c.warn("MASK", w, "an IPv6 prefix must be in brackets: ["+a.Addr().String()+"]/"+strconv.Itoa(a.Bits()))

@@ -57,6 +57,7 @@ func firstMatch(group []token, s *subject, except bool) int {
 func (c *compiler) list(s string, daemons bool) list {
 	words(s, func(w string, has kinds) {
 		switch {
+		case !c.counted():
 		case fold(w, "except"):
 			c.endGroup()
 		case daemons:

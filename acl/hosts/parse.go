@@ -21,6 +21,7 @@ const maxReserve = 1 << 14
 var (
 	errNoColon = errors.New(`missing ":" separator`)
 	errTable   = errors.New("table larger than 64 MiB")
+	errWords   = errors.New("more than a million words")
 	errIgnored = errors.New("the rest of the table is ignored")
 	errMore    = errors.New("and more errors, not shown")
 )
@@ -34,8 +35,9 @@ var (
 // and denies everybody as hosts.deny.
 //
 // Pattern files are read with read, once each; see [ErrNoFile]. Time and memory
-// are bounded by the size of the texts, those are bounded to 64 MiB, and
-// nothing recurses deeper than 100 files.
+// are bounded by the size of the texts. Those are bounded to 64 MiB and a
+// million words, and pattern files to 10,000 that nest no deeper than 100; the
+// table ends before a rule that exceeds this.
 func Parse(name, src string, read func(path string) (string, error)) (*Rules, error) {
 	return parse(name, src, read, compat{})
 }
@@ -67,6 +69,8 @@ type compiler struct {
 	order []string // of the names of files
 	depth int      // of the file being read
 	size  int      // of all files read
+	count int      // of words, in the table and in files
+	over  error    // which of the bounds on these is exceeded
 
 	daemons map[string]list // daemon lists, by their text
 	groups  slab[[]token]   // of the list being compiled
@@ -92,6 +96,21 @@ func (c *compiler) bad(word string, err error) {
 func (c *compiler) end(word string, err error) {
 	c.bad(word, err)
 	c.table.broken = &acl.SyntaxError{Pos: c.pos, Text: shorten(word), Err: err}
+}
+
+// exceed keeps an error about a bound, which ends the table at the current rule.
+func (c *compiler) exceed(word string, err error) {
+	c.bad(word, err)
+	c.over = err
+}
+
+// counted counts a word, and reports whether there may be so many.
+func (c *compiler) counted() bool {
+	c.count++
+	if c.count > maxWords && c.over == nil {
+		c.over = errWords
+	}
+	return c.over == nil
 }
 
 // lines compiles the table line by line.
@@ -150,6 +169,10 @@ func (c *compiler) line(text string, has kinds, start int) {
 		c.lintBrackets(clients)
 	}
 	ru := rule{line: int32(c.pos.Line), start: int32(start), daemons: c.daemonList(daemons), clients: c.list(clients, false)}
+	if c.over != nil {
+		c.end(text, c.over) // without half a list: the rest may be behind an EXCEPT
+		return
+	}
 	if extended {
 		ru.options = c.newOptions(options)
 		ru.ending = c.endingOf(ru.options)

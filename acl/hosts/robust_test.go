@@ -27,6 +27,7 @@ func TestBadTables(t *testing.T) {
 		{"rules after it do not", strings.Repeat("x", 1<<20) + "\nsmtp: 192.0.2.7\n", "64 KiB", acl.Deny},
 		{"10,000 EXCEPTs", "smtp: ALL" + strings.Repeat(" EXCEPT ALL", 5000) + "\n", "", acl.Allow},
 		{"10,001 EXCEPTs", "smtp: ALL" + strings.Repeat(" EXCEPT ALL", 5001) + "\n", "", acl.Deny},
+		{"a million words", strings.Repeat("smtp: "+strings.Repeat("a ", 30_000)+"\n", 40) + "smtp: ALL\n", "a million words", acl.Deny},
 		{"a NUL byte", "smtp: 192.0.2.7\x00, 192.0.2.8\nsmtp: ALL\n", "NUL byte", acl.Deny}, // becomes 192.0.2.7smtp, options ALL
 		{"no colon", "smtp 192.0.2.7\n", "missing \":\" separator", acl.Deny},
 		{"a length that is no number", "smtp: [::]/all\n", "not a number", acl.Deny},
@@ -120,7 +121,7 @@ func TestPatternFiles(t *testing.T) {
 		{"/self", "includes itself", acl.Deny}, // denied: the rest of it counts
 		{"/a", "includes itself", acl.Deny},
 		{"/double", "", acl.Deny},
-		{"/deepx", "nested too deep", acl.Pass},
+		{"/deepx", "nested too deep", acl.Deny}, // nobody knows who is in it
 		{"/long", "longer than 8190 bytes", acl.Deny},
 		{"/missing", "", acl.Pass},
 		{"/secret", "permission denied", acl.Pass},
@@ -138,6 +139,22 @@ func TestPatternFiles(t *testing.T) {
 				t.Errorf("files %v", table.Files())
 			}
 		})
+	}
+}
+
+// Who is in a file that is too much for us is not known: to be an exception is
+// not lost with it.
+func TestExceptionInHugeFile(t *testing.T) {
+	for name, file := range map[string]string{
+		"words": strings.Repeat("a ", maxWords) + "192.0.2.7",
+		"bytes": strings.Repeat(" ", maxTable) + "192.0.2.7",
+	} {
+		read := func(string) (string, error) { return file, nil }
+		allow, err := Parse("hosts.allow", "ALL: ALL EXCEPT /list\n", read)
+		deny, _ := Parse("hosts.deny", "ALL: ALL\n", nil)
+		if d := (Access{allow, deny}).Decide(clientAt("192.0.2.7")); d.Verdict != acl.Deny || err == nil {
+			t.Errorf("%s: got %v by %v, error %v", name, d.Verdict, d.Rule, err)
+		}
 	}
 }
 
