@@ -6,10 +6,15 @@ PREFIX ?= /usr/local
 COMMANDS = doorward tcpd tcp-env tcpserver tcprules tcprulescheck rblsmtpd tcpdmatch
 TOOL     = $(GO) tool -modfile=.ci/tools/go.mod
 
+# Whatever starts daemons may stand behind softlimit(8), which leaves Go no room
+# to begin; launcher/run/internal/softlimit says what this does about it.
+LAUNCHERS = doorward tcpd tcp-env tcpserver rblsmtpd
+ENTRY    := $(if $(filter linux/amd64,$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)),-ldflags '-E doorward_rt0')
+
 # The race detector needs cgo, and that a C compiler.
 RACE := $(shell command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: all help build run test compare lint fuzz install clean
+.PHONY: all help build run test compare bench profile lint fuzz install clean
 all: build
 
 help: ## what can be made
@@ -17,7 +22,8 @@ help: ## what can be made
 
 build: ## every command, into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(wildcard ./cmd/[dtr]*) ./examples/smtpd
+	CGO_ENABLED=0 $(GO) build -trimpath $(ENTRY) -o bin/ $(LAUNCHERS:%=./cmd/%)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(filter-out $(LAUNCHERS:%=./cmd/%),$(wildcard ./cmd/[dtr]*)) ./examples/smtpd
 
 run: build ## doorward in the foreground on 127.0.0.1 and ::1, PORT=2525
 	@PORT=$(PORT) examples/quickstart/run
@@ -30,6 +36,14 @@ test: ## all tests that need only Go; the rest skips by name
 compare: build ## the same inputs through the installed originals and ours
 	@.ci/originals
 	DOORWARD_COMPARE=1 DOORWARD_BIN=$(CURDIR)/bin $(GO) test -count=1 -v -timeout 20m -run '^TestCompare' ./... | .ci/summary
+
+bench: ## against what it replaces and the machine's limit, in one run
+	$(GO) run ./cmd/internal/bench $(BENCHFLAGS)
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./acl/... ./launcher/...
+
+profile: ## CPU and allocation profiles of the connection path: cpu.prof, mem.prof
+	$(GO) test -run '^$$' -bench Serve -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -o launcher.test ./launcher
+	@echo 'look at them with: go tool pprof -top cpu.prof; go tool pprof -top -sample_index=alloc_objects mem.prof'
 
 lint: ## formatting, staticcheck, manual pages, known vulnerabilities
 	@.ci/lint
