@@ -62,12 +62,12 @@ func factsOf(db *cdb.Reader) (f needs) {
 		if len(key) > 0 && key[0] == '=' {
 			f.name = true
 		}
+		f.userAtName = f.userAtName || bytes.Contains(key, []byte("@=")) // a name may have an @ in it, too
 		at := bytes.LastIndexByte(key, '@')
 		if at < 0 {
 			continue
 		}
 		place := key[at+1:]
-		f.userAtName = f.userAtName || len(place) > 0 && place[0] == '='
 		users.Add(place, nil) // fits: it is less than what is in db
 	}
 	if users.Len() > 0 {

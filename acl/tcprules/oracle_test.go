@@ -155,3 +155,17 @@ func unjoin(err error) []error {
 	}
 	return err.(interface{ Unwrap() []error }).Unwrap()
 }
+
+// A host name with an @ in it is found behind a user all the same.
+func TestUserAtNameWithAt(t *testing.T) {
+	rules, err := tcprules.Parse("r", "joe@=a@b.net:deny\n:allow\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &acl.Request{Remote: netip.MustParseAddrPort("192.0.2.7:1")}
+	q.Learn(acl.Name, "", acl.Answer{Status: acl.Found, Text: "a@b.net"})
+	q.Learn(acl.Ident, "", acl.Answer{Status: acl.Found, Text: "joe"})
+	if d := rules.Decide(q); d.Verdict != acl.Deny {
+		t.Errorf("got %v by %v", d.Verdict, d.Rule)
+	}
+}
