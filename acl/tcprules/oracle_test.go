@@ -1,6 +1,7 @@
 package tcprules_test
 
 import (
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
