@@ -42,7 +42,7 @@ bench: ## against what it replaces and the machine's limit, in one run
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./acl/... ./launcher/...
 
 profile: ## CPU and allocation profiles of the connection path: cpu.prof, mem.prof
-	$(GO) test -run '^$$' -bench Serve -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -o launcher.test ./launcher
+	$(GO) test -run '^$$' -bench "Serve|Refuse" -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -o launcher.test ./launcher
 	@echo 'look at them with: go tool pprof -top cpu.prof; go tool pprof -top -sample_index=alloc_objects mem.prof'
 
 lint: ## formatting, staticcheck, manual pages, known vulnerabilities
