@@ -14,7 +14,7 @@ ENTRY    := $(if $(filter linux/amd64,$(shell $(GO) env GOOS)/$(shell $(GO) env 
 # The race detector needs cgo, and that a C compiler.
 RACE := $(shell command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: all help build run test compare lint fuzz install clean
+.PHONY: all help build run test compare bench profile lint fuzz install clean
 all: build
 
 help: ## what can be made
@@ -36,6 +36,14 @@ test: ## all tests that need only Go; the rest skips by name
 compare: build ## the same inputs through the installed originals and ours
 	@.ci/originals
 	DOORWARD_COMPARE=1 DOORWARD_BIN=$(CURDIR)/bin $(GO) test -count=1 -v -timeout 20m -run '^TestCompare' ./... | .ci/summary
+
+bench: ## against what it replaces and the machine's limit, in one run
+	$(GO) run ./cmd/internal/bench $(BENCHFLAGS)
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./acl/... ./launcher/...
+
+profile: ## CPU and allocation profiles of the connection path: cpu.prof, mem.prof
+	$(GO) test -run '^$$' -bench "Serve|Refuse" -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -o launcher.test ./launcher
+	@echo 'look at them with: go tool pprof -top cpu.prof; go tool pprof -top -sample_index=alloc_objects mem.prof'
 
 lint: ## formatting, staticcheck, manual pages, known vulnerabilities
 	@.ci/lint
