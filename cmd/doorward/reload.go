@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/lookup"
+	"doorward/launcher/servicelog"
 	"doorward/launcher/xinetd"
 )
 
@@ -62,6 +63,7 @@ func (s *superserver) follow(config *xinetd.Config) {
 		if c.New == nil {
 			s.shut(s.doors[c.Old.Key()])
 			delete(s.doors, c.Old.Key())
+			s.logs.Set(c.Old.ID, servicelog.Config{})
 			s.say(c.String())
 			continue
 		}
@@ -91,6 +93,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 	}
 	if d != nil && sameSockets(d.service, service) {
 		d.set(service, svc)
+		s.logs.Set(service.ID, s.logOf(service))
 		return nil
 	}
 	next, err := s.open(service)
@@ -98,6 +101,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 		return err
 	}
 	next.set(service, svc)
+	s.logs.Set(service.ID, s.logOf(service))
 	if d != nil {
 		s.shut(d)
 	}

@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/rules"
+	"doorward/launcher/servicelog"
 	"doorward/launcher/sock"
 	"doorward/launcher/sock/activation"
 )
@@ -68,6 +69,7 @@ type superserver struct {
 	options
 	journal journal.Sink
 	counts  journal.Counts
+	logs    servicelog.Logs
 	manager manager
 	book    *rules.Book
 	server  launcher.Server
@@ -87,7 +89,8 @@ type superserver struct {
 
 func newSuperserver(o options, sink journal.Sink) *superserver {
 	s := &superserver{options: o, doors: map[string]*door{}, reported: map[string]string{}}
-	s.journal = journal.All(s.counts.Sink, sink)
+	s.journal = journal.All(s.counts.Sink, sink, s.logs.Sink)
+	s.logs.Warn = func(text string) { s.say("warning: " + text) }
 	s.server.Journal = s.journal
 	s.lists.journal = s.journal
 	s.book = &rules.Book{HostsAllow: o.hostsAllow, HostsDeny: o.hostsDeny, Warn: func(err error) { s.say("warning: " + err.Error()) }}

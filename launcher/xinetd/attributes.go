@@ -86,8 +86,8 @@ var attributes = map[string]*attribute{
 	"redirect":       {where: inService, min: 2, max: 2, ops: set, set: setRedirect},
 
 	"log_type":       {where: anywhere, min: 1, max: 4, ops: set, set: setLogType},
-	"log_on_success": {where: anywhere, max: many, ops: change, set: logged("PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},
-	"log_on_failure": {where: anywhere, max: many, ops: change, set: logged("HOST", "USERID", "ATTEMPT")},
+	"log_on_success": {where: anywhere, max: many, ops: change, set: logged(func(s *Service) *[]string { return &s.LogSuccess }, "PID", "HOST", "USERID", "EXIT", "DURATION", "TRAFFIC")},
+	"log_on_failure": {where: anywhere, max: many, ops: change, set: logged(func(s *Service) *[]string { return &s.LogFailure }, "HOST", "USERID", "ATTEMPT")},
 
 	"enabled":  {where: inDefaults, max: many, ops: change, set: nothing},
 	"disabled": {where: inDefaults, max: many, ops: change, set: nothing},

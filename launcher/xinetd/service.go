@@ -57,6 +57,9 @@ type Service struct {
 	Redirect                          []string // host and the number of its port
 	DenyTime                          time.Duration
 
+	Log                    Log
+	LogSuccess, LogFailure []string // words of log_on_success and log_on_failure, in capitals
+
 	// Rules are the policies to ask after Access, in order, as words for
 	// launcher/rules: "hosts" first, unless flags has NOLIBWRAP or rules puts
 	// it elsewhere.

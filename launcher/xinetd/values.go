@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"doorward/launcher"
+	"doorward/launcher/syslog"
 )
 
 var (
@@ -369,31 +370,68 @@ func clock(s string) (minutes int, ok bool) {
 
 func setRedirect(s *Service, l *line) { s.Redirect = l.values }
 
-const ownLog = "doorward logs every connection itself"
+// A Log is the attribute log_type: where the log of a service goes, in the
+// format of xinetd. The zero Log is none but doorward's own.
+type Log struct {
+	File       string // its path
+	Soft, Hard int64  // sizes in bytes, from which on there is a warning, and no more lines; 0: none
 
-func setLogType(_ *Service, l *line) {
+	Syslog   bool // the system log, with Priority
+	Priority syslog.Priority
+}
+
+func setLogType(s *Service, l *line) {
 	switch kind := strings.ToUpper(l.values[0]); {
 	case kind == "FILE" && len(l.values) > 1 && path.IsAbs(l.values[1]):
-		for _, v := range l.values[2:] {
-			if _, ok := size(v, true); !ok {
+		s.Log = Log{File: l.values[1]}
+		for i, v := range l.values[2:] {
+			n, ok := size(v, true)
+			if !ok || n > math.MaxInt64/2 {
 				l.fail(v, errors.New("want a size, with K or M behind it"))
+				return
 			}
+			*[]*int64{&s.Log.Soft, &s.Log.Hard}[i] = int64(n)
+		}
+		if s.Log.Soft > 0 && s.Log.Hard == 0 {
+			s.Log.Hard = s.Log.Soft + min(max(s.Log.Soft/100, 5<<10), 20<<10) // xinetd.conf(5): 1 %, 5K at least, 20K at most
+		}
+		if s.Log.Hard < s.Log.Soft {
+			l.fail(l.values[3], errors.New("less than the soft limit before it"))
 		}
 	case kind == "SYSLOG" && (len(l.values) == 2 || len(l.values) == 3):
+		level := append(slices.Clip(l.values), "info")[2]
+		p, err := syslog.Priority(0).With(l.values[1] + "." + level)
+		if err != nil {
+			l.fail(l.values[1], err)
+		}
+		s.Log = Log{Syslog: true, Priority: p}
 	default:
 		l.fail(l.values[0], errors.New("want FILE path [soft [hard]], or SYSLOG facility [level]"))
 	}
-	l.warn(l.name, ownLog)
 }
 
-// logged checks the words of log_on_success or log_on_failure.
-func logged(known ...string) func(*Service, *line) {
-	return func(_ *Service, l *line) {
+// logged sets the words of log_on_success or log_on_failure. To take away what
+// is not there does no harm.
+func logged(field func(*Service) *[]string, known ...string) func(*Service, *line) {
+	return func(s *Service, l *line) {
+		words := field(s)
+		if l.op == set {
+			*words = nil
+		}
 		for _, v := range l.values {
-			if !slices.Contains(known, strings.ToUpper(v)) {
+			word := strings.ToUpper(v)
+			i := slices.Index(*words, word)
+			switch {
+			case !slices.Contains(known, word):
 				l.fail(v, fmt.Errorf("want some of %s", strings.Join(known, " ")))
+			case l.op == remove && i >= 0:
+				*words = slices.Delete(slices.Clone(*words), i, i+1)
+			case l.op == remove || i >= 0:
+			case word == "TRAFFIC":
+				l.warn(v, "nobody counts the bytes")
+			default:
+				*words = append(*words, word)
 			}
 		}
-		l.warn(l.name, ownLog)
 	}
 }
