@@ -107,6 +107,19 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	if g.full() {
 		return ErrFull
 	}
+	if err := g.admits(a, now); err != nil {
+		return err
+	}
+	g.count(a)
+	return nil
+}
+
+// admits says what is to be said of the source of a client. One that is not
+// known, yet, has no limits.
+func (g *Gate) admits(a netip.Addr, now time.Time) error {
+	if !a.IsValid() {
+		return nil
+	}
 	if g.limits.PerSource > 0 && g.sources[a] >= g.limits.PerSource {
 		return ErrSource
 	}
@@ -116,7 +129,6 @@ func (g *Gate) Enter(a netip.Addr, now time.Time) error {
 	if g.limits.Rate.Count > 0 && !g.meter.take(g.limits.Rate, g.limits.source(a), now) {
 		return ErrRate
 	}
-	g.count(a)
 	return nil
 }
 
@@ -143,6 +155,13 @@ func (g *Gate) count(a netip.Addr) {
 func (g *Gate) Leave(a netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.uncount(a)
+	if !g.full() {
+		g.wake()
+	}
+}
+
+func (g *Gate) uncount(a netip.Addr) {
 	g.running--
 	if g.sources[a]--; g.sources[a] == 0 {
 		delete(g.sources, a)
@@ -151,9 +170,6 @@ func (g *Gate) Leave(a netip.Addr) {
 		if g.nets[net]--; g.nets[net] == 0 {
 			delete(g.nets, net)
 		}
-	}
-	if !g.full() {
-		g.wake()
 	}
 }
 

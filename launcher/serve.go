@@ -55,6 +55,13 @@ func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
 // serve sees one connection through, from the decision to the end of its
 // program. It owns the connection.
 func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *session) {
+	if svc.Proxies != nil && !line.Introduced {
+		if err := s.introduce(svc, &c, line); err != nil {
+			c.Reset()
+			s.Journal(journal.Event{Kind: journal.Refused, Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
+			return
+		}
+	}
 	v := newVisit(svc, c.FD, c.Request(svc.Daemon), accepted)
 	v.ledger, v.line = &s.ledger, line
 	v.greet()

@@ -108,19 +108,19 @@ func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
 	}
 	err := svc.open(now)
 	if err == nil {
-		err = enter(ctx, &p.Gate, c.Remote.Addr())
+		err = enter(ctx, &p.Gate, svc.source(c))
 	}
 	if err != nil {
 		s.turnAway(svc, c, journal.Event{Kind: journal.Refused, Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
 		return
 	}
 	s.reportFull(p, now)
-	line := s.ledger.enter(&session{Session: Session{Port: p, Conn: &c,
+	line := s.ledger.enter(&session{who: svc.source(c), Session: Session{Port: p, Conn: &c,
 		Event: journal.Event{Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local}}})
 	s.conns.Add(1)
 	go func() {
 		defer s.conns.Done()
-		defer p.Gate.Leave(c.Remote.Addr())
+		defer func() { p.Gate.Leave(line.who) }()
 		defer s.ledger.leave(line)
 		s.serve(p.Service(), c, now, line)
 	}()

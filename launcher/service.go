@@ -33,6 +33,11 @@ type Service struct {
 
 	Banners Banners // files a client is sent
 
+	// Proxies are those who connect for others and say for whom in a PROXY
+	// header (package proxyproto), without which nobody gets in; nor does
+	// anybody else. Nil: clients come themselves.
+	Proxies *cidr.Table[struct{}]
+
 	// NoDelay and KeepAlive turn TCP_NODELAY and SO_KEEPALIVE on (flags =
 	// NODELAY KEEPALIVE in xinetd).
 	NoDelay, KeepAlive bool

@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Session struct {
 	Event   journal.Event
 	Conn    *sock.Conn `json:",omitempty"`
 	Greeted bool       `json:",omitempty"` // what every client is sent first was sent
+
+	Introduced bool `json:",omitempty"` // its PROXY header was read
 }
 
 // A ledger knows what stands where, so that there is a moment at which every
@@ -40,7 +43,8 @@ type ledger struct {
 // steps do nothing.
 type session struct {
 	Session
-	busy bool // neither to be begun again nor to be left to run
+	who  netip.Addr // whom its place at the gate is counted for; the connection's goroutine has it
+	busy bool       // neither to be begun again nor to be left to run
 }
 
 // enter begins a line.
@@ -160,12 +164,17 @@ func (s *Server) Thaw() {
 // Adopt takes a session over from a predecessor, at a port whose service is
 // set. It counts, whatever the limits say by now.
 func (s *Server) Adopt(v Session) {
-	v.Port.Gate.readmit(v.Event.Remote.Addr())
-	line := s.ledger.enter(&session{Session: v})
+	unblock(v.Conn)
+	who := v.Event.Remote.Addr()
+	if v.Conn != nil && !v.Introduced {
+		who = v.Port.Service().source(*v.Conn)
+	}
+	v.Port.Gate.readmit(who)
+	line := s.ledger.enter(&session{Session: v, who: who})
 	s.conns.Add(1)
 	go func() {
 		defer s.conns.Done()
-		defer v.Port.Gate.Leave(v.Event.Remote.Addr())
+		defer func() { v.Port.Gate.Leave(line.who) }()
 		defer s.ledger.leave(line)
 		if v.Conn != nil {
 			s.serve(v.Port.Service(), *v.Conn, v.Event.Time, line)

@@ -182,6 +182,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Want:        service.Lookup,
 		MaxSession:  service.MaxSession,
 		RemoteHost:  true,
+		Proxies:     proxies(service.ProxyProtocol),
 		RelayFrom:   trusted,
 		RelayClient: service.RelayClient,
 	}, nil
@@ -226,6 +227,14 @@ func environ(service *xinetd.Service) []string {
 		path = "/usr/local/bin:/usr/bin:/bin"
 	}
 	return append(env, "PATH="+path)
+}
+
+// proxies is table, but nil for none: then clients come themselves.
+func proxies(prefixes []netip.Prefix) *cidr.Table[struct{}] {
+	if len(prefixes) == 0 {
+		return nil
+	}
+	return table(prefixes)
 }
 
 func table(prefixes []netip.Prefix) *cidr.Table[struct{}] {

@@ -62,8 +62,18 @@ func setRules(s *Service, l *line) { s.Rules = edit(l, s.Rules) }
 var errNetwork = errors.New("want an address or ADDRESS/BITS")
 
 func setRelayFrom(s *Service, l *line) {
+	s.RelayFrom = networks(l, s.RelayFrom, "everybody may relay: an open relay, unless no one but friends can connect")
+}
+
+func setProxyProtocol(s *Service, l *line) {
+	s.ProxyProtocol = networks(l, s.ProxyProtocol, "everybody may say who they are")
+}
+
+// networks returns list after a line of a list of networks. It warns of one
+// that is everybody, as all says.
+func networks(l *line, list []netip.Prefix, all string) []netip.Prefix {
 	if l.op == set {
-		s.RelayFrom = nil
+		list = nil
 	}
 	for _, v := range l.values {
 		p, err := network(v)
@@ -71,24 +81,25 @@ func setRelayFrom(s *Service, l *line) {
 			l.fail(v, err)
 			continue
 		}
-		i := slices.Index(s.RelayFrom, p)
+		i := slices.Index(list, p)
 		switch {
 		case l.op == remove && i < 0:
 			l.fail(v, errAbsent)
 			continue
 		case l.op == remove:
-			s.RelayFrom = slices.Delete(slices.Clone(s.RelayFrom), i, i+1)
+			list = slices.Delete(slices.Clone(list), i, i+1)
 			continue
 		case i < 0:
-			s.RelayFrom = append(s.RelayFrom, p)
+			list = append(list, p)
 		}
 		switch {
 		case p.Bits() == 0:
-			l.warn(v, "everybody may relay: an open relay, unless no one but friends can connect")
+			l.warn(v, all)
 		case !strings.Contains(v, "/") && strings.HasSuffix(v, ".0"):
 			l.warn(v, "one address; a network is ADDRESS/BITS here")
 		}
 	}
+	return list
 }
 
 func network(v string) (netip.Prefix, error) {

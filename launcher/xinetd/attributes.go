@@ -98,6 +98,7 @@ var attributes = map[string]*attribute{
 
 	"rules":          {where: anywhere, max: many, ops: change, set: setRules},
 	"relay_from":     {where: anywhere, max: many, ops: change, set: setRelayFrom},
+	"proxy_protocol": {where: anywhere, max: many, ops: change, set: setProxyProtocol},
 	"relayclient":    {where: anywhere, max: 1, ops: set, set: setRelayClient},
 	"lookup":         {where: anywhere, max: many, ops: change, set: setLookup},
 	"rate":           {where: anywhere, min: 1, max: 1, ops: set, set: setRate},

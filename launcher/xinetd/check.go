@@ -67,6 +67,8 @@ func (s *Service) checkWait(p *parser) {
 		}
 	}
 	switch {
+	case len(s.ProxyProtocol) > 0:
+		s.fail("proxy_protocol", "proxy_protocol", errOwnAccept)
 	case s.Redirect != nil:
 		s.fail("redirect", "redirect", errOwnAccept)
 	case s.Internal && s.Protocol == "tcp": // udp is refused anyway

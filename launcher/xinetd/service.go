@@ -71,6 +71,11 @@ type Service struct {
 	MaxSession         time.Duration // after which a session is ended; 0: never
 	DecideTimeout      time.Duration // how long finding out about a client may take in all; 0: doorward's own limits
 
+	// ProxyProtocol are the proxies, in canonical form, that connect for
+	// clients and say in a PROXY header for whom; none: clients come
+	// themselves.
+	ProxyProtocol []netip.Prefix
+
 	RelayFrom   []netip.Prefix // networks for whose clients RELAYCLIENT is set, in canonical form
 	RelayClient string         // the value it is set to
 	Lookup      []acl.Kind     // facts the program is told even if no rule asked
