@@ -136,11 +136,10 @@ func (c *checker) services(name string, given bool) {
 // rule looks at what a word of a service's rules stands for.
 func (c *checker) rule(s *xinetd.Service, word string) {
 	kind, file, _ := strings.Cut(word, ":")
-	if word == "hosts" {
-		return
-	}
 	if kind != "tcprules" || file == "" {
-		c.errors(&acl.SyntaxError{Pos: s.At("rules"), Text: word, Err: errors.New("want hosts or tcprules:FILE")}, "RULES")
+		if _, err := new(rules.Book).Policy(word); word != "hosts" && err != nil {
+			c.errors(&acl.SyntaxError{Pos: s.At("rules"), Text: word, Err: err}, "RULES")
+		}
 		return
 	}
 	src, err := rules.ReadFile(file)

@@ -7,47 +7,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"doorward/acl"
 	"doorward/acl/hosts"
-	"doorward/acl/tcprules"
 	"doorward/cmd/internal/question"
+	"doorward/launcher/journal"
 	"doorward/launcher/lookup"
 	"doorward/launcher/rules"
 	"doorward/launcher/ucspi"
 	"doorward/launcher/xinetd"
 )
-
-// An explanation is a decision and how it came about. The names of its fields
-// in JSON are documented in doorward(8).
-type explanation struct {
-	Daemon  string      `json:"daemon"`
-	Client  string      `json:"client"`
-	Steps   []explained `json:"steps"`
-	Facts   []fact      `json:"facts"`
-	Verdict string      `json:"verdict"`
-	Rule    string      `json:"rule"`
-	Options []string    `json:"options"`
-	Notes   []string    `json:"notes"`
-	Env     []string    `json:"env"`
-}
-
-// explained is one rule or policy that was looked at.
-type explained struct {
-	Rule    string `json:"rule"`
-	Matched bool   `json:"matched"`
-	Why     string `json:"why"`
-}
-
-// A fact is something that had to be found out.
-type fact struct {
-	Kind    string  `json:"kind"`
-	Answer  string  `json:"answer"`
-	Seconds float64 `json:"seconds"`
-}
 
 // An explainer works through the policies of one daemon or service.
 type explainer struct {
@@ -66,28 +40,36 @@ func explainCommand(args []string, out io.Writer) error {
 	var e explainer
 	f.StringVar(&e.allow, "hosts-allow", "/etc/hosts.allow", "table of hosts_access(5): `file`")
 	f.StringVar(&e.deny, "hosts-deny", "/etc/hosts.deny", "table of hosts_access(5): `file`")
-	config := f.String("config", "", "services, in the syntax of xinetd.conf(5): `file`")
+	config := f.String("config", "/etc/xinetd.conf", "services, in the syntax of xinetd.conf(5): `file`")
 	asJSON := f.Bool("json", false, "print JSON, an object for each address of the client")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return err
-	} else if err != nil || f.NArg() != 2 {
+	} else if err != nil {
+		return badUsage
+	} else if f.NArg() != 2 {
 		f.Usage()
 		return badUsage
 	}
+	given := false
+	f.Visit(func(f *flag.Flag) { given = given || f.Name == "config" })
 	q := question.Parse(f.Arg(0), f.Arg(1))
-	if err := e.find(*config, &q); err != nil {
+	if q.Client == "" {
+		return fmt.Errorf("%q: no client in it", f.Arg(1))
+	}
+	if err := e.find(*config, given, &q); err != nil {
 		return err
 	}
 	return e.answer(q, out, *asJSON)
 }
 
 // find looks for the service that the daemon of the question may be the id of.
-func (e *explainer) find(config string, q *question.Question) error {
-	if config == "" {
-		return nil
-	}
+// A configuration that nobody asked for need not exist.
+func (e *explainer) find(config string, given bool, q *question.Question) error {
 	c, err := xinetd.Load(config, host())
-	if c == nil {
+	switch {
+	case c == nil && !given && errors.Is(err, fs.ErrNotExist):
+		return nil
+	case c == nil:
 		return err
 	}
 	for _, s := range c.Services {
@@ -100,6 +82,9 @@ func (e *explainer) find(config string, q *question.Question) error {
 		e.service, q.Daemon = s, s.Daemon
 		return nil
 	}
+	if given {
+		e.Notes = append(e.Notes, "no service of "+config+" has the id "+q.Daemon+": only the tables are asked")
+	}
 	return nil
 }
 
@@ -110,32 +95,44 @@ func disabled(s *xinetd.Service) error {
 	return nil
 }
 
-// answer explains for each address of the client.
+// answer explains for each address of the client at each of the server.
 func (e *explainer) answer(q question.Question, out io.Writer, asJSON bool) error {
 	ctx := context.Background()
 	servers, err := question.Hosts(ctx, q.Server)
 	if err != nil {
-		return fmt.Errorf("%s: %w", q.Server, err)
+		return fmt.Errorf("server %q: %w", q.Server, err)
 	}
 	clients, err := question.Hosts(ctx, q.Client)
 	if err != nil {
-		return fmt.Errorf("%s: %w", q.Client, err)
+		return fmt.Errorf("client %q: %w", q.Client, err)
 	}
-	for _, client := range clients {
-		one := explainer{allow: e.allow, deny: e.deny, service: e.service}
-		if err := one.explain(one.request(ctx, q, servers[0], client)); err != nil {
-			return err
-		}
-		if asJSON {
-			err = json.NewEncoder(out).Encode(one.explanation)
-		} else {
-			err = one.print(out)
-		}
-		if err != nil {
-			return err
+	for _, server := range servers {
+		for _, client := range clients {
+			if client.Addr.IsValid() && server.Addr.IsValid() && client.Addr.Is4() != server.Addr.Is4() {
+				continue // no connection has such ends
+			}
+			if err := e.one(ctx, q, server, client, out, asJSON); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// one explains for one address of each.
+func (e *explainer) one(ctx context.Context, q question.Question, server, client question.Host, out io.Writer, asJSON bool) error {
+	one := explainer{allow: e.allow, deny: e.deny, service: e.service, explanation: newExplanation()}
+	one.Notes = append(one.Notes, e.Notes...)
+	if q.User != acl.UnknownName {
+		one.User = q.User
+	}
+	if err := one.explain(one.request(ctx, q, server, client)); err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(one.explanation)
+	}
+	return one.print(out)
 }
 
 // request is the connection asked about: names are looked up as for a real
@@ -146,54 +143,83 @@ func (e *explainer) request(ctx context.Context, q question.Question, server, cl
 	if e.service != nil {
 		r.Local = netip.AddrPortFrom(server.Addr, e.service.Port)
 	}
-	finders := lookup.Wrappers{}.Finders()
-	finders[acl.Ident] = func(context.Context, *acl.Request, string) acl.Answer {
-		return question.Host{Name: q.User}.Answer()
-	}
+	finders := e.finders(q.User)
 	if !client.Addr.IsValid() {
 		finders[acl.Name] = func(context.Context, *acl.Request, string) acl.Answer { return client.Answer() }
 	}
 	finders.Traced(func(f acl.Fact, a acl.Answer, took time.Duration) {
-		e.Facts = append(e.Facts, fact{kinds[f.Kind], answerText(a), took.Seconds()})
+		e.asked(r.At, f, a, took)
 	}).Attach(ctx, r, decideTimeout)
 	return r
 }
 
-var kinds = map[acl.Kind]string{acl.Name: "name", acl.LocalName: "localname", acl.Ident: "ident", acl.Netgroup: "netgroup", acl.Listed: "listed"}
-
-func answerText(a acl.Answer) string {
-	switch a.Status {
-	case acl.Found:
-		return a.Text
-	case acl.Absent:
-		return "none"
-	case acl.Forged:
-		return acl.ParanoidName
+// finders find facts out as serve does. There is no connection whose user an
+// ident server could be asked for.
+func (e *explainer) finders(user string) lookup.Finders {
+	finders := lookup.Wrappers{Warn: e.note}.Finders()
+	finders[acl.Ident] = func(context.Context, *acl.Request, string) acl.Answer {
+		if user == acl.UnknownName {
+			e.note("there is no connection to ask about its user: user@client says who it is")
+		}
+		return question.Host{Name: user}.Answer()
 	}
-	return acl.UnknownName
+	if s := e.service; s != nil && s.DNSLists.Policy() != nil {
+		engine := (&dnsLists{journal: func(journal.Event) {}}).engine(&s.DNSLists)
+		finders[acl.Listed] = engine.Finder(s.DNSLists.Policy())
+	}
+	return finders
 }
+
+func (e *explainer) note(text string) { e.Notes = append(e.Notes, text) }
 
 // explain asks every policy in turn, as acl.All does.
 func (e *explainer) explain(r *acl.Request) error {
-	e.Daemon, e.Client = r.Daemon, acl.ClientAddr(r)
-	all := acl.All{acl.Func(e.tables)}
-	if s := e.service; s != nil {
-		all = acl.All{e.told("only_from, no_access", s.Access)}
-		for _, word := range s.Rules {
-			p, err := e.policy(word)
-			if err != nil {
-				return err
-			}
-			all = append(all, p)
-		}
+	e.Daemon, e.Client, e.Server = r.Daemon, acl.ClientAddr(r), acl.ServerAddr(r)
+	policies, err := e.policies()
+	if err != nil {
+		return err
 	}
-	e.sum = all.Decide(r)
+	e.sum = policies.Decide(r)
 	at, err := question.Unknown(processed(e.sum.Options))
 	if err != nil {
 		e.sum.Verdict, e.sum.Options = acl.Deny, e.sum.Options[:at]
-		e.Notes = append(e.Notes, err.Error())
+		e.note(e.sum.Rule.String() + ": " + err.Error())
 	}
 	return e.conclude(r)
+}
+
+// policies are those that serve would ask, each with its steps told.
+func (e *explainer) policies() (acl.All, error) {
+	s := e.service
+	if s == nil {
+		return acl.All{acl.Func(e.tables)}, nil
+	}
+	all := acl.All{acl.Func(e.conditions)}
+	if s.Access.Only != nil || s.Access.No != nil {
+		all = append(all, e.told("only_from, no_access", s.Pos, s.Access))
+	}
+	for _, word := range s.Rules {
+		p, err := e.policy(word)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	if lists := s.DNSLists.Policy(); lists != nil {
+		all = append(all, e.told("dnsbl, dnswl", s.At("dnsbl"), unlessTrusted(table(s.RelayFrom), lists)))
+	}
+	return all, nil
+}
+
+// conditions turns everybody away while the service takes nobody.
+func (e *explainer) conditions(*acl.Request) acl.Decision {
+	for _, open := range conditions(e.service) {
+		if err := open(time.Now()); err != nil {
+			e.Steps = append(e.Steps, explained{Rule: e.service.Pos.String(), Matched: true, Why: err.Error(), Asked: []string{}})
+			return acl.Decision{Verdict: acl.Deny, Rule: e.service.Pos}
+		}
+	}
+	return acl.Decision{}
 }
 
 func processed(options []acl.Option) []hosts.Processed {
@@ -209,23 +235,25 @@ func (e *explainer) policy(word string) (acl.Policy, error) {
 	if word == "hosts" {
 		return acl.Func(e.tables), nil
 	}
-	var file string
-	if n, _ := fmt.Sscanf(word, "tcprules:%s", &file); n != 1 {
-		return nil, fmt.Errorf("%q: want hosts or tcprules:FILE", word)
-	}
-	src, err := rules.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	p, err := tcprules.Load(file, string(src))
-	return e.told(word, p), err
+	p, err := new(rules.Book).Policy(word)
+	return e.told(word, e.service.At("rules"), p), err
 }
 
-// told is p with a step about it.
-func (e *explainer) told(name string, p acl.Policy) acl.Policy {
+// told is p, whose attribute is at pos, with a step about it.
+func (e *explainer) told(name string, pos acl.Pos, p acl.Policy) acl.Policy {
 	return acl.Func(func(r *acl.Request) acl.Decision {
+		before := len(e.Facts)
 		d := p.Decide(r)
-		e.Steps = append(e.Steps, explained{d.Rule.String(), d.Verdict != acl.Pass, name + ": " + d.Verdict.String()})
+		step := explained{Rule: d.Rule.String(), Matched: d.Verdict != acl.Pass, Why: name + ": " + d.Verdict.String(), Asked: []string{}}
+		if d.Rule == (acl.Pos{}) {
+			step.Rule = pos.String()
+		}
+		for i := range e.Facts[before:] {
+			f := &e.Facts[before+i]
+			f.Rule = step.Rule
+			step.Asked = append(step.Asked, f.name())
+		}
+		e.Steps = append(e.Steps, step)
 		return d
 	})
 }
@@ -235,11 +263,17 @@ func (e *explainer) tables(r *acl.Request) acl.Decision {
 	allow, err1 := question.Table(e.allow)
 	deny, err2 := question.Table(e.deny)
 	if err := errors.Join(err1, err2); err != nil {
-		e.Notes = append(e.Notes, err.Error())
+		for text := range strings.SplitSeq(err.Error(), "\n") {
+			e.note(text)
+		}
 	}
 	trace := hosts.Access{Allow: allow, Deny: deny}.Explain(r)
 	for _, s := range trace.Steps {
-		e.Steps = append(e.Steps, explained{s.Rule.String(), s.Matched, s.Why})
+		step := explained{Rule: s.Rule.String(), Text: s.Text, Matched: s.Matched, Why: s.Why, Asked: []string{}}
+		for _, f := range s.Asked {
+			step.Asked = append(step.Asked, fact{Kind: kinds[f.Kind], Arg: f.Arg}.name())
+		}
+		e.Steps = append(e.Steps, step)
 	}
 	return trace.Decision
 }
@@ -247,19 +281,19 @@ func (e *explainer) tables(r *acl.Request) acl.Decision {
 // conclude fills in what was decided.
 func (e *explainer) conclude(r *acl.Request) error {
 	set := e.sum.Env
-	if s := e.service; s != nil && table(s.RelayFrom).Contains(r.Remote.Addr()) {
+	if s := e.service; s != nil && e.sum.Verdict != acl.Deny && table(s.RelayFrom).Contains(r.Remote.Addr()) {
 		set = append([]acl.Setenv{{Name: "RELAYCLIENT", Value: s.RelayClient}}, set...)
-		e.Steps = append(e.Steps, explained{s.At("relay_from").String(), true, "relay_from: RELAYCLIENT is set"})
+		e.Steps = append(e.Steps, explained{Rule: s.At("relay_from").String(), Matched: true, Why: "relay_from: RELAYCLIENT is set", Asked: []string{}})
 	}
 	e.Verdict, e.Rule = e.sum.Verdict.String(), e.sum.Rule.String()
 	if e.sum.Verdict == acl.Pass {
 		e.Verdict = acl.Allow.String()
 	}
 	for _, o := range e.sum.Options {
-		e.Options = append(e.Options, o.Key+" "+o.Value)
+		e.Options = append(e.Options, strings.TrimSpace(o.Key+" "+o.Value))
 	}
 	for _, n := range e.sum.Notes {
-		e.Notes = append(e.Notes, n.String())
+		e.note(n.String())
 	}
 	if e.Verdict == acl.Deny.String() {
 		return nil
@@ -270,31 +304,6 @@ func (e *explainer) conclude(r *acl.Request) error {
 		base, want = environ(e.service), e.service.Lookup
 	}
 	env, err := ucspi.Doorward.Environ(base, r, set, want...)
-	e.Env = env
+	e.Env = append(e.Env, env...)
 	return err
-}
-
-// print writes the explanation for people: what clients and their DNS have
-// chosen is quoted.
-func (e *explainer) print(out io.Writer) error {
-	fmt.Fprintf(out, "%q from %s: %s by %s\n", e.Daemon, e.Client, e.Verdict, e.Rule)
-	for _, s := range e.Steps {
-		mark := "-"
-		if s.Matched {
-			mark = "+"
-		}
-		fmt.Fprintf(out, "  %s %s: %s\n", mark, s.Rule, s.Why)
-	}
-	for _, f := range e.Facts {
-		fmt.Fprintf(out, "  asked for %s: %q in %.3fs\n", f.Kind, f.Answer, f.Seconds)
-	}
-	for _, l := range []struct {
-		name  string
-		lines []string
-	}{{"option", e.Options}, {"note", e.Notes}, {"env", e.Env}} {
-		for _, text := range l.lines {
-			fmt.Fprintf(out, "  %s %q\n", l.name, text)
-		}
-	}
-	return nil
 }
