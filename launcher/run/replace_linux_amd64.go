@@ -26,12 +26,11 @@ func limitOp(resource int, l *unix.Rlimit) op {
 	return op{unix.SYS_PRLIMIT64, 0, uintptr(resource), uintptr(unsafe.Pointer(l)), 0}
 }
 
-// replace is syscall.Exec under limits in which Go could not go on: once they
-// are set, a thread of the runtime that asks for memory ends the process. So
-// from there to execve no goroutine runs on any thread: there is one processor
-// left, this goroutine has it, and cannot be preempted in assembly. What is in
-// the way of threads being made (go.dev/issue/19546) is gone with the other
-// processors.
+// replace is syscall.Exec under limits that Go cannot live with: once they are
+// set, a thread of the runtime that asks for memory ends the process. So from
+// there to execve no other goroutine runs: there is one processor left, this
+// goroutine has it, and cannot be preempted in assembly. Nor is a thread made
+// meanwhile, against which syscall.Exec has a lock (go.dev/issue/19546).
 func replace(path string, argv, env []string, limits []Limit) error {
 	pathp, err1 := syscall.BytePtrFromString(path)
 	argvp, err2 := syscall.SlicePtrFromStrings(argv)

@@ -33,7 +33,9 @@
 // which softlimit -m sets too, are enough for Go as they are, and so are passed
 // on as they are.
 //
-// Where the hard limit is too low, Go cannot run, and nothing here changes that.
+// Two things remain as they are. Where the hard limit is too low, Go cannot run.
+// And what the kernel maps of a program when it loads it, zeros and all, must
+// fit under the soft limit, or it is killed there and then.
 package softlimit
 
 // The resources that may have been raised, by their numbers in getrlimit(2),
@@ -71,8 +73,5 @@ func Original(resource int) (soft uint64, known bool) {
 	case files:
 		l = atInit
 	}
-	return l.soft, l != limit{}
+	return l.soft, l.hard != 0
 }
-
-// Raised reports whether doorward_rt0 has raised a limit of this process.
-func Raised() bool { return entry != [2]limit{} }

@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
+	"time"
 
 	"doorward/acl"
 	"doorward/launcher/run"
@@ -34,6 +36,17 @@ func main() {
 		fallthrough
 	case "exec":
 		fmt.Fprint(os.Stderr, p.Exec(os.Environ()))
+	case "exec busy":
+		debug.SetGCPercent(-1) // all they get is new memory
+		for range 4 {
+			go func() {
+				for {
+					grow()
+				}
+			}()
+		}
+		time.Sleep(2 * time.Millisecond)
+		fmt.Fprint(os.Stderr, p.Exec(os.Environ()))
 	}
 }
 
@@ -49,8 +62,8 @@ func start(p run.Program) {
 
 // grow needs more memory than the limits of the tests allow.
 func grow() {
-	b := make([]byte, 100<<20)
-	for i := range b {
-		b[i] = 1
+	blocks := make([][]byte, 100)
+	for i := range blocks {
+		blocks[i] = make([]byte, 1<<20)
 	}
 }
