@@ -71,3 +71,28 @@ func TestRedirect(t *testing.T) {
 	}
 	s.waitFor(`test: 127\.0\.0\.1:\d+ allowed by default: served after .*connection refused`)
 }
+
+// Whoever connects to a sensor is kept out of every service, at once.
+func TestSensor(t *testing.T) {
+	trap := freePort(t)
+	sensor := strings.Replace(withoutProgram("trap", "type = INTERNAL UNLISTED", "flags = SENSOR", "deny_time = 1", "no_access = 127.0.0.4"), "PORT", trap, 1)
+	s, port := start(t, dumper("test")+sensor, nil)
+	mustDial(t, "127.0.0.3", "127.0.0.1:"+port)
+	dialFrom("127.0.0.3", "127.0.0.1:"+trap)
+	dialFrom("127.0.0.4", "127.0.0.1:"+trap) // whom the rules keep out of the sensor itself is not met
+	s.waitFor(`trap: 127\.0\.0\.3:\d+ is kept out of every service for 1m0s`)
+	if got, _ := dialFrom("127.0.0.3", "127.0.0.1:"+port); got != "" {
+		t.Errorf("got %q", got)
+	}
+	s.waitFor(`test: 127\.0\.0\.3:\d+ denied by .*doorward\.conf:\d+`)
+	mustDial(t, "127.0.0.4", "127.0.0.1:"+port)
+}
+
+// Without an ident server there is no client that IDONLY lets in.
+func TestIDOnly(t *testing.T) {
+	s, port := start(t, dumper("test", "flags = IDONLY", "decide_timeout = 1s"), nil)
+	if got, _ := dialFrom("127.0.0.8", "127.0.0.1:"+port); got != "" {
+		t.Errorf("got %q", got)
+	}
+	s.waitFor(`test: 127\.0\.0\.8:\d+ denied by .*doorward\.conf:\d+`)
+}

@@ -2,14 +2,11 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"doorward/launcher"
-	"doorward/launcher/builtin"
 	"doorward/launcher/rules"
 	"doorward/launcher/run"
 	"doorward/launcher/xinetd"
@@ -60,18 +57,6 @@ func conditions(service *xinetd.Service) (cs []launcher.Condition) {
 		intervals[i] = launcher.Interval(t)
 	}
 	return append(cs, launcher.During(intervals))
-}
-
-// handler returns what serves the clients of a service that has no program, or
-// nil.
-func handler(service *xinetd.Service) builtin.Service {
-	switch {
-	case service.Internal:
-		return builtin.Small(service.Name, time.Now)
-	case service.Redirect != nil:
-		return builtin.Redirect(net.JoinHostPort(service.Redirect[0], service.Redirect[1]))
-	}
-	return nil
 }
 
 // programOf says how the program of a service is run: in a session of its

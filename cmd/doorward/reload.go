@@ -160,7 +160,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		return nil, err
 	}
 	trusted := table(service.RelayFrom)
-	policies, finders := acl.All{service.Access, policy}, s.finders(service.ID)
+	policies, finders := s.policy(service, policy), s.finders(service.ID)
 	if lists := service.DNSLists.Policy(); lists != nil {
 		policies = append(policies, unlessTrusted(trusted, lists))
 		finders[acl.Listed] = s.lists.engine(&service.DNSLists).Finder(lists)
@@ -176,7 +176,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
 		KeepAlive:   service.Flags&xinetd.KeepAlive != 0,
-		Handler:     handler(service),
+		Handler:     s.handler(service),
 		Program:     program,
 		Env:         environ(service),
 		Want:        service.Lookup,

@@ -70,6 +70,7 @@ type superserver struct {
 	journal journal.Sink
 	counts  journal.Counts
 	logs    servicelog.Logs
+	sensors launcher.Sensors
 	manager manager
 	book    *rules.Book
 	server  launcher.Server

@@ -19,7 +19,6 @@ type attribute struct {
 	// further down. That is for check.
 	set func(s *Service, l *line)
 
-	later   bool   // doorward does not act on it yet
 	literal bool   // a # may begin a value
 	is      string // the attribute it is another name for
 }
@@ -78,7 +77,7 @@ var attributes = map[string]*attribute{
 	"per_source":   {where: anywhere, min: 1, max: 1, ops: set, set: limit(func(s *Service) *int { return &s.PerSource })},
 	"cps":          {where: anywhere, min: 2, max: 2, ops: set, set: setCPS},
 	"max_load":     {where: anywhere, min: 1, max: 1, ops: set, set: setMaxLoad},
-	"deny_time":    {where: inService, min: 1, max: 1, ops: set, set: setDenyTime, later: true},
+	"deny_time":    {where: inService, min: 1, max: 1, ops: set, set: setDenyTime},
 
 	"banner":         {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.Banner })},
 	"banner_success": {where: anywhere, min: 1, max: 1, ops: set, set: file(func(s *Service) *string { return &s.BannerSuccess })},
@@ -117,11 +116,6 @@ var attributes = map[string]*attribute{
 	"dns":             {where: anywhere, min: 1, max: many, ops: set, set: setDNS},
 }
 
-// ErrLater is the mistake of using a part of the language that doorward does
-// not act on yet. To run a service without it would be to ignore what its
-// file says.
-var ErrLater = errors.New("not supported yet")
-
 // check says what is wrong with a line whatever service it is in.
 func (l *line) check() {
 	l.cutComment()
@@ -140,9 +134,6 @@ func (l *line) check() {
 			a.set(new(Service), l)
 		}
 		l.ok = len(l.errs) == 0
-		if a.later {
-			l.fail(l.name, ErrLater)
-		}
 	}
 }
 

@@ -19,6 +19,9 @@ func (p *parser) check(s *Service) {
 	s.checkServer(&p.host)
 	s.checkAccess(p)
 	s.checkDNSLists(p)
+	if s.Flags&Sensor != 0 && s.DenyTime == 0 {
+		p.warn(s.At("flags"), "SENSOR", "keeps nobody out, and only logs: there is no deny_time, or it is NEVER")
+	}
 	if len(s.RelayFrom) == 0 && s.RelayClient != "" {
 		p.warn(s.At("relayclient"), s.RelayClient, "for nobody: there is no relay_from")
 	}
@@ -73,6 +76,9 @@ func (s *Service) checkWait(p *parser) {
 		s.fail("redirect", "redirect", errOwnAccept)
 	case s.Internal && s.Protocol == "tcp": // udp is refused anyway
 		s.fail("type", "INTERNAL", errOwnAccept)
+	}
+	if s.Flags&IDOnly != 0 {
+		s.fail("flags", "IDONLY", errWait)
 	}
 	for _, name := range []string{"banner", "banner_success", "banner_fail", "relay_from", "lookup"} {
 		if s.has(name) {
@@ -180,6 +186,9 @@ func (s *Service) checkServer(h *Host) {
 	case s.Internal:
 		s.checkInternal()
 		return
+	case s.Flags&Sensor != 0:
+		s.fail("flags", "SENSOR", errors.New("needs type = INTERNAL: it has no program"))
+		return
 	case s.Redirect != nil:
 		s.checkRedirect(h)
 		return
@@ -215,6 +224,7 @@ func (s *Service) checkInternal() {
 	switch {
 	case s.Protocol == "udp":
 		s.fail("type", "INTERNAL", errSmallUDP)
+	case s.Flags&Sensor != 0:
 	case builtin.Small(s.Name, nil) == nil:
 		s.fail("type", "INTERNAL", errors.New("want one of the services echo, discard, time, daytime and chargen"))
 	case s.Redirect != nil:

@@ -123,9 +123,6 @@ var flags = map[string]Flags{
 	"IPV6":       flagIPv6,
 }
 
-// laterFlags are those doorward does not act on yet.
-const laterFlags = IDOnly | Sensor
-
 func setFlags(s *Service, l *line) {
 	for _, v := range l.values {
 		f, ok := flags[strings.ToUpper(v)]
@@ -136,8 +133,6 @@ func setFlags(s *Service, l *line) {
 			l.fail(v, errSELinux)
 		case !ok:
 			l.fail(v, errors.New("no such flag"))
-		case f&laterFlags != 0:
-			l.fail(v, ErrLater)
 		}
 		s.Flags |= f
 	}
