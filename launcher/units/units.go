@@ -131,7 +131,8 @@ func service(services []*xinetd.Service, sockets []string, o Options) string {
 	u.set("FileDescriptorStoreMax", "1024")
 	u.remark("Sessions that run when it stops have as long as doorward's -drain gives them.")
 	u.set("TimeoutStopSec", "330")
-	u.set("KillMode", "mixed")
+	u.remark("Sessions outlive it where they must: when it crashes, and after -drain.")
+	u.set("KillMode", "process")
 	if n.files > 0 {
 		u.set("LimitNOFILE", strconv.FormatUint(n.files, 10))
 	}
