@@ -24,7 +24,7 @@ import (
 const (
 	resolveTime  = time.Minute     // for all names together
 	resolveEach  = 5 * time.Second // for one name
-	resolveLanes = 16              // at a time
+	resolveLanes = 32              // at a time
 )
 
 // A hostWord is a pattern for hosts in a table or in a file that it names.

@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 )
@@ -14,6 +15,8 @@ func (s System) Addrs(ctx context.Context, name string) (official string, addrs 
 	official6, addrs6, err6 := s.addrsOf(ctx, name, false)
 	official4, addrs4, err4 := s.addrsOf(ctx, name, true)
 	switch {
+	case err6 != nil && err4 != nil && errors.Is(err4, ErrAbsent):
+		return "", nil, err6 // which may be for want of an answer
 	case err6 != nil && err4 != nil:
 		return "", nil, err4
 	case err6 != nil:
