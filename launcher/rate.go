@@ -1,34 +1,17 @@
 package launcher
 
 import (
-	"fmt"
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
+
+	"doorward/launcher/rate"
 )
 
-// A Rate is how often one source may come: Count times at once, and after that
-// each time that Period/Count has passed. The zero Rate is no limit.
-type Rate struct {
-	Count  int
-	Period time.Duration
-}
+// A Rate is how often one source may come.
+type Rate = rate.Rate
 
-// ParseRate reads N/PERIOD, where a period is a unit (s, m, h) or a duration
-// of package time: 10/s, 100/5m.
-func ParseRate(s string) (Rate, error) {
-	number, period, _ := strings.Cut(s, "/")
-	n, err := strconv.Atoi(number)
-	if period == "s" || period == "m" || period == "h" {
-		period = "1" + period
-	}
-	d, derr := time.ParseDuration(period)
-	if err != nil || derr != nil || n <= 0 || n > 1e6 || d <= 0 || d > 24*time.Hour || strings.Trim(number, "0123456789") != "" {
-		return Rate{}, fmt.Errorf("%q: want a number and a period up to 24h, such as 10/s or 100/5m", s)
-	}
-	return Rate{n, d}, nil
-}
+// ParseRate reads N/PERIOD, such as 10/s or 100/5m.
+func ParseRate(s string) (Rate, error) { return rate.Parse(s) }
 
 // The prefixes that are one source: what one customer has.
 const (

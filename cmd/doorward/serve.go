@@ -19,6 +19,7 @@ import (
 	"doorward/launcher/servicelog"
 	"doorward/launcher/sock"
 	"doorward/launcher/sock/activation"
+	"doorward/launcher/sock/systemd"
 )
 
 // options are the flags of serve.
@@ -152,7 +153,7 @@ func (s *superserver) run() error {
 // start opens all doors that can be opened, and tells the manager.
 func (s *superserver) start() error {
 	var err error
-	if s.passed, err = activation.Take(); err != nil {
+	if s.passed, err = systemd.Take(); err != nil {
 		return err
 	}
 	for _, c := range s.passed.Conns {

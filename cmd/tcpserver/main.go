@@ -115,7 +115,7 @@ func listen(o options) ([]*sock.Listener, error) {
 
 // passed takes the sockets with that name (FileDescriptorName=).
 func passed(name string) ([]*sock.Listener, error) {
-	sockets, err := activation.Take()
+	sockets, err := activation.Of(activation.Inherited())
 	if err != nil {
 		return nil, err
 	}

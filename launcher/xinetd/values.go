@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"doorward/launcher"
+	"doorward/launcher/rate"
 	"doorward/launcher/syslog"
 )
 
@@ -276,7 +276,7 @@ func size(v string, suffix bool) (n uint64, ok bool) {
 }
 
 func setRate(s *Service, l *line) {
-	r, err := launcher.ParseRate(l.values[0])
+	r, err := rate.Parse(l.values[0])
 	if err != nil {
 		l.fail(l.values[0], errors.New("want a number and a period up to 24h, such as 10/s or 100/5m"))
 	}

@@ -7,8 +7,10 @@
 // unit. With Accept=no they listen; with Accept=yes there is one, and it is a
 // connection.
 //
-// It is apart from package sock because go-systemd brings crypto/tls along,
-// which programs run once a connection should not have to load.
+// [Of] sorts descriptors that somebody has taken; package systemd beside this
+// one takes them by go-systemd. That brings crypto/tls along, and with it 32 MB
+// of zeros in every process, for which tcpserver under softlimit(8) has no
+// room: [Inherited] reads the few variables itself.
 package activation
 
 import (
@@ -16,8 +18,9 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"strconv"
+	"strings"
 
-	systemd "github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
 
 	"doorward/launcher/sock"
@@ -35,25 +38,52 @@ type Conn struct {
 	FD   int // blocking, closed on exec
 }
 
-// Take takes what was passed and removes LISTEN_PID, LISTEN_FDS and
-// LISTEN_FDNAMES from the environment, so that the first call finds
-// everything and a later one nothing. Sockets meant for another process are
-// left alone.
+// Of sorts what was passed to this process, and owns the descriptors from then
+// on.
 //
 // Whatever else this process inherited from descriptor 3 on is marked closed
 // on exec: a stray descriptor would otherwise reach every program started.
 //
 // The error joins one for each descriptor that is of no use, which is closed
 // then; the others are returned with it.
-func Take() (Sockets, error) {
+func Of(passed []*os.File) (Sockets, error) {
 	var s Sockets
 	var errs []error
-	for _, f := range systemd.Files(true) {
+	for _, f := range passed {
 		if err := s.add(f); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return s, errors.Join(append(errs, sock.KeepInherited())...)
+}
+
+// firstFD is SD_LISTEN_FDS_START.
+const firstFD = 3
+
+// Inherited returns what was passed, each with its name, and removes
+// LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from the environment, so that the
+// first call finds everything and a later one nothing. Sockets meant for
+// another process are left alone. A count beyond any process's descriptors is
+// none.
+func Inherited() (passed []*os.File) {
+	pid, errPID := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, errN := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
+	}
+	if errPID != nil || errN != nil || pid != os.Getpid() || n > 1<<20 {
+		return nil
+	}
+	for i := range n {
+		unix.CloseOnExec(firstFD + i)
+		name := "LISTEN_FD_" + strconv.Itoa(firstFD+i)
+		if i < len(names) && names[i] != "" {
+			name = names[i]
+		}
+		passed = append(passed, os.NewFile(uintptr(firstFD+i), name))
+	}
+	return passed
 }
 
 // add takes f over. It works on a copy of the descriptor, since f is not in

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid())) // the service manager knows it; a test cannot before exec
-	s, err := activation.Take()
+	s, err := activation.Of(activation.Inherited())
 	fmt.Println("errors:", err)
 	for _, l := range s.Listeners {
 		fmt.Printf("listener %s datagram=%t v6=%t\n", l.Name(), l.Datagram(), l.Addr().Addr().Is6())
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		flags, _ := unix.FcntlInt(uintptr(c.FD), unix.F_GETFL, 0)
 		fmt.Printf("conn %s nonblock=%t\n", c.Name, flags&unix.O_NONBLOCK != 0)
 	}
-	again, err := activation.Take()
+	again, err := activation.Of(activation.Inherited())
 	fmt.Println("again:", again, err, os.Getenv("LISTEN_FDS"))
 	fmt.Println("left open on exec:", inherited())
 	for _, claim := range strings.Fields(os.Getenv("TAKE")) {
