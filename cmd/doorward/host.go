@@ -1,47 +1,19 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
-	"golang.org/x/sys/unix"
-
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher"
-	"doorward/launcher/rules"
 	"doorward/launcher/run"
 	"doorward/launcher/xinetd"
 )
 
-// host is this machine, as a configuration is checked against it.
-func host() xinetd.Host {
-	services, _ := os.ReadFile("/etc/services") // without it, ports are numbers
-	return xinetd.Host{
-		FS:    disk{},
-		UID:   uint32(os.Getuid()),
-		GID:   uint32(os.Getgid()),
-		User:  user,
-		Group: group,
-		Port:  xinetd.ParseServices(string(services)),
-	}
-}
+func host() xinetd.Host { return xinetdhost.Host() }
 
-// disk reads files that may be written while they are read.
-type disk struct{ xinetd.Disk }
+func user(name string) (xinetd.User, bool) { return xinetdhost.User(name) }
 
-func (disk) ReadFile(name string) ([]byte, error) { return rules.ReadFile(name) }
+func programOf(service *xinetd.Service) (run.Program, error) { return xinetdhost.Program(service) }
 
-func user(name string) (xinetd.User, bool) {
-	u, err := run.LookupUser(name)
-	if err != nil {
-		return xinetd.User{}, false
-	}
-	return xinetd.User{UID: u.UID, GID: u.GID, Groups: u.Groups}, true
-}
-
-func group(name string) (uint32, bool) {
-	gid, err := run.LookupGroup(name)
-	return gid, err == nil
-}
+func environ(service *xinetd.Service) []string { return xinetdhost.Environ(service) }
 
 // conditions says when a service takes clients, in the order in which xinetd
 // looks.
@@ -58,45 +30,3 @@ func conditions(service *xinetd.Service) (cs []launcher.Condition) {
 	}
 	return append(cs, launcher.During(intervals))
 }
-
-// programOf says how the program of a service is run: in a session of its
-// own, in the root directory, with no other umask than the one it was given.
-func programOf(service *xinetd.Service) (run.Program, error) {
-	umask := inheritedUmask | 0o022
-	if service.Umask != nil {
-		umask = *service.Umask
-	}
-	p := run.Program{Path: service.Server, Argv: service.Argv, Dir: "/", Umask: &umask, Nice: service.Nice, Setsid: true}
-	if c := service.Cred; c != nil {
-		p.Cred = &run.Credential{UID: c.UID, GID: c.GID, Groups: c.Groups}
-	}
-	if service.Stderr == xinetd.StderrSocket {
-		p.Stderr = run.StderrSocket
-	}
-	for _, r := range service.Rlimits {
-		resource, ok := resources[r.Resource]
-		if !ok {
-			return p, fmt.Errorf("%v: %q: not a resource limit", service.Pos, r.Resource)
-		}
-		p.Limits = append(p.Limits, run.Limit{Resource: resource, Soft: r.Value, Hard: r.Value})
-	}
-	return p, nil
-}
-
-var resources = map[string]int{
-	"as":    unix.RLIMIT_AS,
-	"cpu":   unix.RLIMIT_CPU,
-	"data":  unix.RLIMIT_DATA,
-	"files": unix.RLIMIT_NOFILE,
-	"rss":   unix.RLIMIT_RSS,
-	"stack": unix.RLIMIT_STACK,
-}
-
-// inheritedUmask is the one doorward was started with. It can only be read by
-// setting it, and belongs to all threads: once, before there is anything to
-// race with.
-var inheritedUmask = func() int {
-	mask := unix.Umask(0o022)
-	unix.Umask(mask)
-	return mask
-}()

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"doorward/acl"
@@ -213,20 +211,6 @@ func attach(finders lookup.Finders, total time.Duration) func(*acl.Request) {
 			return find(ctx, r, f.Arg)
 		}
 	}
-}
-
-// environ returns what a daemon's environment starts from. PATH is always
-// there: hardly a program does without.
-func environ(service *xinetd.Service) []string {
-	env := service.Environ(os.LookupEnv)
-	if slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
-		return env
-	}
-	path := os.Getenv("PATH")
-	if path == "" {
-		path = "/usr/local/bin:/usr/bin:/bin"
-	}
-	return append(env, "PATH="+path)
 }
 
 // proxies is table, but nil for none: then clients come themselves.

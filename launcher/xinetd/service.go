@@ -65,7 +65,7 @@ type Service struct {
 	// it elsewhere.
 	Rules []string
 
-	Rate               rate.Rate // how often the clients of one prefix may come
+	Rate               rate.Rate     // how often the clients of one prefix may come
 	PerPrefix          int           // sessions at once of the clients of one prefix; 0: any number
 	PrefixV4, PrefixV6 int           // bits of a prefix; 0: 32 and 64
 	MaxSession         time.Duration // after which a session is ended; 0: never
