@@ -107,7 +107,9 @@ func (c *checker) resolve(tables []*hosts.Rules) {
 		}
 		uses[h.word] = append(uses[h.word], h)
 	}
-	troubles, left := examineAll(words, newProgress(os.Stderr, len(words)))
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
+	defer cancel()
+	troubles, left := examineAll(ctx, words, newProgress(os.Stderr, len(words)))
 	for i, word := range words {
 		for _, use := range uses[word] {
 			for _, t := range troubles[i] {
@@ -122,11 +124,9 @@ func (c *checker) resolve(tables []*hosts.Rules) {
 	}
 }
 
-// examineAll examines hosts side by side until time is up, and returns the
+// examineAll examines hosts side by side until ctx ends, and returns the
 // troubles of each and how many are left.
-func examineAll(words []string, p *progress) (troubles [][]trouble, left int) {
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
-	defer cancel()
+func examineAll(ctx context.Context, words []string, p *progress) (troubles [][]trouble, left int) {
 	troubles = make([][]trouble, len(words))
 	var next, done atomic.Int64
 	var wg sync.WaitGroup

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheck(t *testing.T) {
@@ -108,5 +111,45 @@ func TestEveryCodeIsInTheManual(t *testing.T) {
 	}
 	if found < 30 {
 		t.Errorf("%d codes found: the search is wrong", found)
+	}
+}
+
+// Hosts that there is no time for are counted, and nothing is said of them.
+func TestExamineAllEndsInTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	words := slices.Repeat([]string{"mx.example.net"}, 3*resolveLanes)
+	troubles, left := examineAll(ctx, words, newProgress(os.Stderr, len(words)))
+	if left != len(words) || slices.ContainsFunc(troubles, func(ts []trouble) bool { return len(ts) > 0 }) {
+		t.Errorf("%d left, %v", left, troubles)
+	}
+}
+
+// Progress is for a terminal, and for what takes long.
+func TestProgress(t *testing.T) {
+	file, err := os.Create(t.TempDir() + "/out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	written := func() string { b, _ := os.ReadFile(file.Name()); return string(b) }
+
+	p := newProgress(file, 9)
+	p.next = time.Time{}
+	p.show(1)
+	if p.end(); written() != "" {
+		t.Errorf("a file got %q", written())
+	}
+	p = newProgress(file, 9)
+	p.out = file // as if it were a terminal
+	p.show(1)
+	if p.end(); written() != "" {
+		t.Errorf("at once: %q", written())
+	}
+	p.next = time.Time{}
+	p.show(2)
+	p.show(3) // too soon after the last
+	if p.end(); written() != "\r2 of 9 hosts looked up\r\x1b[K" {
+		t.Errorf("got %q", written())
 	}
 }

@@ -90,6 +90,7 @@ func (c *checker) words(tables []*hosts.Rules) {
 	for h := range hostWords(tables) {
 		group, ok := strings.CutPrefix(h.word, "@")
 		switch {
+		case h.word == "@": // the parser has said so
 		case ok:
 			c.netgroup(h.pos, group, groups)
 		case h.word == "":

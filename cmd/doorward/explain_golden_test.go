@@ -15,7 +15,7 @@ import (
 	"doorward/cmd/internal/sandbox"
 )
 
-var updateGolden = flag.Bool("update", false, "write what explain says into testdata/explain")
+var updateGolden = flag.Bool("update", false, "write what explain and check say into testdata")
 
 // Every line of a file in testdata/explain is a command line; what explain
 // says to each is in the file called golden. Files below etc need a world of
@@ -35,22 +35,31 @@ func TestExplainSaysAsBefore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := explainAll(t, archive)
-			last := len(archive.Files) - 1
-			if archive.Files[last].Name != "golden" {
-				archive.Files = append(archive.Files, txtar.File{Name: "golden"})
-				last++
-			}
-			if *updateGolden {
-				archive.Files[last].Data = []byte(got)
-				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if want := string(archive.Files[last].Data); got != want {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
+			golden(t, file, explainAll(t, archive))
 		})
+	}
+}
+
+// golden compares got with the last file of an archive, or puts it there.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := len(archive.Files) - 1
+	if archive.Files[last].Name != "golden" {
+		archive.Files = append(archive.Files, txtar.File{Name: "golden"})
+		last++
+	}
+	if *updateGolden {
+		archive.Files[last].Data = []byte(got)
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(archive.Files[last].Data); got != want {
+		t.Errorf("%s: got\n%s\nwant\n%s", filepath.Base(file), got, want)
 	}
 }
 
