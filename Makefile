@@ -3,12 +3,12 @@ GO    ?= go
 PORT  ?= 2525
 PREFIX ?= /usr/local
 
-COMMANDS = doorward tcpd tcp-env tcpserver tcprules tcprulescheck rblsmtpd tcpdmatch
+COMMANDS = doorward doorward-inetd tcpd tcp-env tcpserver tcprules tcprulescheck rblsmtpd tcpdmatch
 TOOL     = $(GO) tool -modfile=.ci/tools/go.mod
 
 # Whatever starts daemons may stand behind softlimit(8), which leaves Go no room
 # to begin; launcher/run/internal/softlimit says what this does about it.
-LAUNCHERS = doorward tcpd tcp-env tcpserver rblsmtpd
+LAUNCHERS = doorward doorward-inetd tcpd tcp-env tcpserver rblsmtpd
 ENTRY    := $(if $(filter linux/amd64,$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)),-ldflags '-E doorward_rt0')
 
 # The race detector needs cgo, and that a C compiler.

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The test binary is doorward-inetd too, when it is started with this variable
+// set.
+const actAsInetd = "DOORWARD_TEST_BE_INETD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(actAsInetd) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// A visit is what a client and the log saw.
+type visit struct {
+	got, log string
+	code     int
+}
+
+// connect has doorward-inetd serve one connection: on descriptor 0, or on 3 as
+// systemd passes it. The client sends input and hangs up on its side.
+func connect(t *testing.T, config, input string, passed bool, args ...string) visit {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := server.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, dir+"/conf", config)
+	write(t, dir+"/allow", "")
+	write(t, dir+"/deny", "refused: ALL\n")
+	if len(args) == 0 {
+		args = []string{"test"}
+	}
+	args = append([]string{"-config", dir + "/conf", "-hosts-allow", dir + "/allow", "-hosts-deny", dir + "/deny"}, args...)
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), actAsInetd+"=1", "RELAYCLIENT=inherited")
+	var log strings.Builder
+	cmd.Stderr = &log
+	if passed {
+		cmd.Path = "/bin/sh"
+		cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", self}, args...)
+		cmd.ExtraFiles = []*os.File{f}
+	} else {
+		cmd.Stdin = f
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	client.SetDeadline(time.Now().Add(20 * time.Second))
+	io.WriteString(client, input)
+	client.(*net.TCPConn).CloseWrite()
+	got, _ := io.ReadAll(client)
+	cmd.Wait()
+	return visit{string(got), log.String(), cmd.ProcessState.ExitCode()}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// service has a program that tells its client who it thinks that is, and what
+// it said.
+func service(t *testing.T, lines ...string) string {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "serve")
+	write(t, script, `read line; echo "$TCPREMOTEIP $TCPLOCALIP relay=${RELAYCLIENT-unset} $GIVEN $line"; ls /proc/self/fd | tr '\n' ' '`)
+	return "service test\n{\n\ttype = UNLISTED\n\tsocket_type = stream\n\tprotocol = tcp\n\twait = no\n\tport = 7\n\tserver = /bin/sh\n\tserver_args = " +
+		script + "\n\tuser = " + me.Username + "\n\tenv = GIVEN=given\n\t" + strings.Join(lines, "\n\t") + "\n}\n"
+}
+
+func TestServes(t *testing.T) {
+	for _, passed := range []bool{false, true} {
+		v := connect(t, service(t, "relay_from = 127.0.0.0/8"), "EHLO\n", passed)
+		// ls has one descriptor more, the directory; 2 is the log.
+		if v.got != "127.0.0.1 127.0.0.1 relay= given EHLO\n0 1 2 3 " {
+			t.Errorf("passed %t: got %q", passed, v.got)
+		}
+		if !strings.Contains(v.log, "test: 127.0.0.1:") || !strings.Contains(v.log, " allowed by default\n") {
+			t.Errorf("log %q", v.log)
+		}
+	}
+	if v := connect(t, service(t), "EHLO\n", false); !strings.Contains(v.got, "relay=unset") {
+		t.Errorf("inherited: %q", v.got)
+	}
+}
+
+func TestKeepsOut(t *testing.T) {
+	for _, tt := range []struct {
+		line, log string
+		code      int
+	}{
+		{"no_access = 127.0.0.1", "denied by ", 0},
+		{"libwrap = refused", "denied by ", 0},
+		{"max_load = 5", "max_load: only doorward serve has it", 1},
+		{"nosuch = 1", "no such attribute", 1},
+		{"rules = tcprules:/nonexistent", "not served", 1},
+		{"proxy_protocol = 192.0.2.1", "not one of the proxies", 0},
+	} {
+		v := connect(t, service(t, tt.line), "EHLO\n", false)
+		if v.got != "" || v.code != tt.code || !strings.Contains(v.log, tt.log) {
+			t.Errorf("%s: got %+v", tt.line, v)
+		}
+	}
+	if v := connect(t, service(t), "", false, "other"); v.got != "" || v.code != 1 || !strings.Contains(v.log, "no service has this id") {
+		t.Errorf("got %+v", v)
+	}
+	if v := connect(t, service(t), "", false, "-nosuch"); v.got != "" || v.code != badUsage {
+		t.Errorf("got %+v", v)
+	}
+}
+
+// The program reads the first byte behind the header, and believes it.
+func TestProxyHeader(t *testing.T) {
+	config := service(t, "proxy_protocol = 127.0.0.1", "relay_from = 127.0.0.1")
+	v := connect(t, config, "PROXY TCP4 192.0.2.7 198.51.100.1 40001 25\r\nEHLO\n", false)
+	if !strings.HasPrefix(v.got, "192.0.2.7 198.51.100.1 relay=unset given EHLO\n") || !strings.Contains(v.log, "192.0.2.7:40001 allowed") {
+		t.Errorf("got %+v", v)
+	}
+	if v := connect(t, config, "EHLO\n", false); v.got != "" || !strings.Contains(v.log, "no PROXY header") {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestNeedsAConnection(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "test")
+	cmd.Env = append(os.Environ(), actAsInetd+"=1")
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "is not a connection") {
+		t.Errorf("got %d, %s", cmd.ProcessState.ExitCode(), out)
+	}
+}
+
+// A program run once a connection links nothing that it does not use.
+func TestLean(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs go")
+	}
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		for _, heavy := range []string{"net/http", "crypto", "log/slog", "encoding/json", "github.com/fsnotify", "github.com/coreos", "text/template"} {
+			if p == heavy || strings.HasPrefix(p, heavy+"/") {
+				t.Errorf("links %s", p)
+			}
+		}
+	}
+}
