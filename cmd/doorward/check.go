@@ -80,7 +80,12 @@ func (c *checker) warn(pos acl.Pos, code, word, text string) {
 // table reads a table and notes what its parser has to say.
 func (c *checker) table(name string) *hosts.Rules {
 	t, err := question.Table(name)
-	c.errors(err, "SYNTAX")
+	var line *acl.SyntaxError
+	if errors.As(err, &line) {
+		c.errors(err, "SYNTAX")
+	} else {
+		c.errors(err, "FILE")
+	}
 	for _, w := range t.Warnings() {
 		c.found = append(c.found, finding{pos: w.Pos, text: w.Error()})
 	}

@@ -74,6 +74,11 @@ func TestCheckUsage(t *testing.T) {
 	if err := command([]string{"check", "-n", "-config", "/dev/null", "-inetd", "/nonexistent"}, new(strings.Builder)); err != foundErrors {
 		t.Errorf("an inetd.conf that is not there: %v", err)
 	}
+	var out strings.Builder
+	err := command([]string{"check", "-n", "-config", "/dev/null", "-hosts-allow", "/dev/null/x", "-hosts-deny", "/dev/null"}, &out)
+	if err != foundErrors || out.String() != "open /dev/null/x: not a directory [FILE]\n" {
+		t.Errorf("a table that cannot be read: %v, %q", err, out.String())
+	}
 }
 
 // A host is what the resolver can be asked about.
