@@ -134,6 +134,7 @@ func (o *oracle) server(ctx context.Context, word string) (question.Host, error)
 	case err != nil:
 		return question.Host{}, err
 	case len(all) > 1:
+		//lint:ignore ST1005 these are the words of the original
 		return question.Host{}, fmt.Errorf("Error: %s has more than one address\nPlease specify an address instead", word)
 	}
 	h := all[0]
