@@ -199,7 +199,7 @@ const jail = `echo "$(id -u) $(id -g) $(id -G) $(pwd) $(umask) $(ulimit -t) $(ul
 echo "$* $FLAG $REMOTE_HOST"
 grep -E 'Sig(Blk|Ign)' /proc/self/status
 for fd in 0 1; do readlink /proc/$$/fd/$fd | sed 's/[0-9]*//g'; done
-ls /proc/$$/fd | grep -v '^10$' | tr '\n' ' '
+for fd in /proc/$$/fd/*; do printf '%s ' ${fd##*/}; done
 echo end
 cat
 `
@@ -397,7 +397,8 @@ func linger(t *testing.T, port int, until string) (string, net.Conn) {
 			break
 		}
 	}
-	return string(all), c
+	before, _, _ := strings.Cut(string(all), until)
+	return before + until, c
 }
 
 // hangUp ends a connection when all has been read.
