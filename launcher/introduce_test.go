@@ -116,17 +116,20 @@ func TestProxyAbuse(t *testing.T) {
 		}
 	})
 	h.waitFor(journal.Refused)
+	for end := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
+		n, _ := h.port.Gate.Running()
+		if n == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d still have a place", n)
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range h.events {
 		if e.Kind != journal.Refused || e.Err == nil {
 			t.Errorf("got %+v", e)
-		}
-	}
-	if n, _ := h.port.Gate.Running(); n > 0 {
-		time.Sleep(100 * time.Millisecond)
-		if n, _ := h.port.Gate.Running(); n > 0 {
-			t.Errorf("%d still have a place", n)
 		}
 	}
 }

@@ -34,6 +34,9 @@ func (s *Server) Lend(ctx context.Context, l *sock.Listener, p *Port) error {
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	d := lender{Server: s, l: l, port: p}
+	if !s.takeBack(ctx, l, p) {
+		return nil
+	}
 	for {
 		if err := p.Gate.Wait(ctx); err != nil {
 			return nil
@@ -121,10 +124,12 @@ func (d *lender) enter(a netip.Addr, now time.Time) error {
 // it to the program when ctx ends.
 func (d *lender) await(ctx context.Context, v *visit, child *run.Child) {
 	ended := make(chan struct{})
+	v.line = d.ledger.enter(&session{ended: ended, Session: Session{Port: d.port, Event: v.event, Lent: lentName(d.l)}})
 	d.conns.Add(1)
 	go func() {
 		defer d.conns.Done()
 		defer close(ended)
+		defer d.ledger.leave(v.line)
 		defer d.port.Gate.Leave(v.request.Remote.Addr())
 		d.follow(v, child, nil)
 	}()

@@ -57,6 +57,7 @@ func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
 func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *session) {
 	if svc.Proxies != nil && !line.Introduced {
 		if err := s.introduce(svc, &c, line); err != nil {
+			s.ledger.begin(line) // not while it is being handed over
 			c.Reset()
 			s.Journal(journal.Event{Kind: journal.Refused, Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
 			return

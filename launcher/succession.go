@@ -25,6 +25,9 @@ type Session struct {
 	Greeted bool       `json:",omitempty"` // what every client is sent first was sent
 
 	Introduced bool `json:",omitempty"` // its PROXY header was read
+
+	// Lent names the socket that the program has to itself (Lend); "": none.
+	Lent string `json:",omitempty"`
 }
 
 // A ledger knows what stands where, so that there is a moment at which every
@@ -43,8 +46,11 @@ type ledger struct {
 // steps do nothing.
 type session struct {
 	Session
-	who  netip.Addr // whom its place at the gate is counted for; the connection's goroutine has it
-	busy bool       // neither to be begun again nor to be left to run
+	who netip.Addr // whom its place at the gate is counted for; the connection's goroutine has it
+
+	ended chan struct{} // closed when the program has ended; nil unless Lent
+
+	busy bool // neither to be begun again nor to be left to run
 }
 
 // enter begins a line.
@@ -170,10 +176,11 @@ func (s *Server) Adopt(v Session) {
 		who = v.Port.Service().source(*v.Conn)
 	}
 	v.Port.Gate.readmit(who)
-	line := s.ledger.enter(&session{Session: v, who: who})
+	line := s.ledger.enter(&session{Session: v, who: who, ended: make(chan struct{})})
 	s.conns.Add(1)
 	go func() {
 		defer s.conns.Done()
+		defer close(line.ended)
 		defer func() { v.Port.Gate.Leave(line.who) }()
 		defer s.ledger.leave(line)
 		if v.Conn != nil {
@@ -182,6 +189,41 @@ func (s *Server) Adopt(v Session) {
 		}
 		s.watch(v.Port.Service(), run.Adopt(v.Event.PID), v.Event, line)
 	}()
+}
+
+// lentName tells the sockets of a port apart, in every generation.
+func lentName(l *sock.Listener) string {
+	if l.Datagram() {
+		return "udp " + l.Addr().String()
+	}
+	return "tcp " + l.Addr().String()
+}
+
+// takeBack waits for the program that has the socket, lent by an earlier Lend
+// or an earlier generation, and takes it back. It returns false if ctx ends
+// before.
+func (s *Server) takeBack(ctx context.Context, l *sock.Listener, p *Port) bool {
+	for _, ended := range s.ledger.lent(lentName(l), p) {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	l.Take()
+	return true
+}
+
+// lent returns what is closed when a socket is back.
+func (l *ledger) lent(name string, p *Port) (all []<-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.sessions {
+		if s.Lent == name && s.Port == p {
+			all = append(all, s.ended)
+		}
+	}
+	return all
 }
 
 // watch sees a program through that runs, and keeps the journal.

@@ -189,3 +189,53 @@ func TestReexecWithoutTheService(t *testing.T) {
 	g.end()
 	s.waitFor(`test: .*pid ` + g.pid + `, exit 7`)
 }
+
+// The program of wait = yes keeps its socket, through a successor that fails
+// and one that does not: no other is started beside it.
+func TestReexecWhileLent(t *testing.T) {
+	config := strings.Replace(datagrams(), "/bin/dd\n", "/bin/sh\n", 1)
+	config = strings.Replace(config, "bs=2000 count=1 of=DIR/got", "DIR/hold.sh", 1)
+	s, port := prepare(t, config, map[string]string{"hold.sh": `dd bs=2000 count=1 of=/dev/null 2>/dev/null
+echo started >>DIR/started
+while ! [ -e DIR/go ]; do sleep 0.02; done
+exit 7
+`})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.command()
+	copyFile(t, self, s.dir+"/doorward")
+	s.cmd.Path = s.dir + "/doorward"
+	s.launch()
+	s.waitFor("serving")
+	started := func() int {
+		b, _ := os.ReadFile(s.dir + "/started")
+		return strings.Count(string(b), "started")
+	}
+	sendFrom(t, "127.0.0.1", "127.0.0.1:"+port, "first")
+	for end := time.Now().Add(10 * time.Second); started() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not started")
+		}
+	}
+	if err := os.Remove(s.dir + "/doorward"); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("not re-executed")
+	copyFile(t, self, s.dir+"/doorward")
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("re-executed: took over 1 socket and 1 session")
+	sendFrom(t, "127.0.0.1", "127.0.0.1:"+port, "second")
+	time.Sleep(200 * time.Millisecond)
+	if n := started(); n != 1 {
+		t.Errorf("%d programs on one socket", n)
+	}
+	s.write("go", "")
+	s.waitFor(`test: 127\.0\.0\.1:\d+ allowed by default: pid \d+, exit 7`)
+	s.waitForN("exit 7", 2) // the socket is back: the second datagram has started another
+	if n := started(); n != 2 {
+		t.Errorf("%d programs were started", n)
+	}
+}
