@@ -37,7 +37,7 @@ func (s *Server) Lend(ctx context.Context, l *sock.Listener, p *Port) error {
 	if !s.takeBack(ctx, l, p) {
 		return nil
 	}
-	for {
+	for ctx.Err() == nil { // looked at after drain, which may have hidden the deadline
 		if err := p.Gate.Wait(ctx); err != nil {
 			return nil
 		}
@@ -51,6 +51,7 @@ func (s *Server) Lend(ctx context.Context, l *sock.Listener, p *Port) error {
 		}
 		d.lend(ctx)
 	}
+	return nil
 }
 
 // A lender has one socket to lend.
@@ -86,8 +87,12 @@ func (d *lender) lend(ctx context.Context) {
 		return err
 	})
 	switch {
-	case v == nil: // the datagram was broken, and is gone
+	case v == nil: // the datagram was broken, and is gone, or came from nowhere
 		d.l.Take()
+		if !errors.Is(err, unix.EAGAIN) {
+			d.drain(&journal.Event{})
+		}
+		pause(ctx, keptOutPause)
 	case child == nil:
 		d.l.Take()
 		d.keepOut(v, err)

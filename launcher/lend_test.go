@@ -51,6 +51,22 @@ func TestMain(m *testing.M) {
 // lent opens a house whose program takes the socket, and serves so many.
 func lent(t *testing.T, svc *launcher.Service, clients int, datagram bool) *house {
 	t.Helper()
+	h, s, l := borrowed(t, svc, clients, datagram)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Lend(ctx, l, &h.port) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// borrowed is a house before anybody lends its socket.
+func borrowed(t *testing.T, svc *launcher.Service, clients int, datagram bool) (*house, *launcher.Server, *sock.Listener) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -67,18 +83,8 @@ func lent(t *testing.T, svc *launcher.Service, clients int, datagram bool) *hous
 	}
 	h := &house{t: t, addr: l.Addr().String()}
 	h.port.Set(svc)
-	s := &launcher.Server{Journal: h.hear}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- s.Lend(ctx, l, &h.port) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		l.Close()
-	})
-	return h
+	t.Cleanup(func() { l.Close() })
+	return h, &launcher.Server{Journal: h.hear}, l
 }
 
 // ask sends a datagram and returns the answer; empty: none within a moment.
@@ -188,4 +194,29 @@ func TestLendPace(t *testing.T) {
 	if n := len(slices.DeleteFunc(h.kinds(), func(k journal.Kind) bool { return k != journal.Started })); n != 4 {
 		t.Errorf("started %d times", n)
 	}
+}
+
+// A program that has the socket keeps it when Lend ends and begins again: no
+// second one is started beside it.
+func TestLendAgain(t *testing.T) {
+	h, s, l := borrowed(t, &launcher.Service{}, 2, true)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.Lend(ctx, l, &h.port) }()
+	first := h.ask("127.0.0.1", "one")
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithCancel(context.Background())
+	defer cancel()
+	go func() { done <- s.Lend(ctx, l, &h.port) }()
+	second, third := h.ask("127.0.0.1", "two"), h.ask("127.0.0.1", "three")
+	pid := func(answer string) string { pid, _, _ := strings.Cut(answer, " "); return pid }
+	if first == "" || pid(first) != pid(second) || third == "" || pid(third) == pid(first) {
+		t.Errorf("got %q, %q, %q", first, second, third)
+	}
+	h.ask("127.0.0.1", "four")
+	cancel()
+	<-done
 }

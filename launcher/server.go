@@ -59,6 +59,7 @@ func (p *Port) Service() *Service { return p.service.Load() }
 // Wait does.
 func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
 	l.SetDeadline(time.Time{}) // an earlier Accept may have left one
+	l.Take()                   // an earlier Lend may not have
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	busy := false

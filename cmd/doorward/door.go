@@ -70,7 +70,7 @@ func where(c sock.Config) string {
 
 // sameSockets reports whether two definitions of a service listen alike.
 func sameSockets(a, b *xinetd.Service) bool {
-	return a.ID == b.ID && a.Wait == b.Wait && slices.Equal(sockets(a), sockets(b))
+	return a.ID == b.ID && slices.Equal(sockets(a), sockets(b))
 }
 
 // set gives the door another definition of its service. Whoever is in stays.

@@ -1,9 +1,12 @@
+//go:build linux
+
 package main
 
 import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -62,5 +65,57 @@ func TestReloadWhileLent(t *testing.T) {
 	s.waitFor(`^doorward: - test`)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// A program that has the socket keeps it while doorward executes itself again:
+// no other one is started beside it, and its end is told.
+func TestExecuteWhileLent(t *testing.T) {
+	config := strings.NewReplacer("/bin/dd\n", "/bin/sh\n", "bs=2000 count=1 of=DIR/got", "DIR/slow.sh").Replace(datagrams())
+	s, port := start(t, config, map[string]string{"slow.sh": "dd bs=2000 count=1 of=DIR/got 2>/dev/null; sleep 1\n"}, "-v")
+	sendFrom(t, "127.0.0.1", "127.0.0.1:"+port, "one")
+	s.waitFor(`test: .* pid \d+$`)
+	s.signal(syscall.SIGUSR2)
+	s.waitFor(`serving 1 service, 1 session running`)
+	sendFrom(t, "127.0.0.1", "127.0.0.1:"+port, "two")
+	s.waitFor(`(?s)pid (\d+)\n.*pid \d+, exit 0 after.*pid \d+\n`)
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if b, _ := os.ReadFile(s.dir + "/got"); string(b) == "two" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the second datagram never arrived")
+		}
+	}
+}
+
+// A service may turn from one that takes its socket into one that does not,
+// on the same socket, and back.
+func TestWaitChanges(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taking := strings.NewReplacer("wait        = no", "wait = yes\n\tenv = "+takeSocket+"=1", "/bin/sh", self).Replace(dumper("test"))
+	s, port := start(t, taking, nil)
+	turn := func(config string) {
+		t.Helper()
+		was := strings.Count(s.logged(), "doorward: ~ test")
+		s.write("doorward.conf", strings.NewReplacer("PORT", port, "DIR", s.dir).Replace(config))
+		for end := time.Now().Add(5 * time.Second); strings.Count(s.logged(), "doorward: ~ test") == was; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("not reloaded")
+			}
+		}
+	}
+	for _, step := range []struct{ config, want string }{{"", "accepted by the program"}, {dumper("test"), "== end"}, {taking, "accepted by the program"}} {
+		if step.config != "" {
+			turn(step.config)
+		}
+		for range 2 {
+			if got := mustDial(t, "127.0.0.1", "127.0.0.1:"+port); !strings.Contains(got, step.want) {
+				t.Errorf("got %q, want %q", got, step.want)
+			}
+		}
 	}
 }

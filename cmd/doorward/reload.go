@@ -90,8 +90,15 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 		return err
 	}
 	if d != nil && sameSockets(d.service, service) {
+		otherwise := d.service.Wait != service.Wait
+		if otherwise {
+			d.stop()
+		}
 		d.set(service, svc)
 		s.logs.Set(service.ID, s.logOf(service))
+		if otherwise {
+			s.accept(d)
+		}
 		return nil
 	}
 	next, err := s.open(service)

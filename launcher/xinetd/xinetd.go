@@ -23,10 +23,8 @@
 // Where xinetd drops a line with a warning and runs on without it, the service
 // has a mistake here: half of what is written in these files keeps people out.
 //
-// The attributes rules, relay_from, relayclient, lookup and stderr are
-// doorward's own. Every attribute has one row in one table, attributes.go;
-// those that doorward does not act on yet are marked in it, and are a mistake
-// until it does.
+// Every attribute has one row in one table, attributes.go. Those that xinetd
+// does not have, such as rules, relay_from and rate, are doorward's own.
 //
 // The package touches nothing but what the Host lets it read.
 package xinetd
