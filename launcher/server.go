@@ -6,6 +6,8 @@
 // replaced by another while connections are served. A [Server] does the work:
 // one goroutine a listener accepts, one goroutine a connection sees it through
 // from the decision to the end of its program.
+// A service may do without a program (Service.Handler), and a program may take
+// the whole socket (Server.Lend).
 //
 // For each connection, in this order: the pace (else: wait in the kernel), the
 // conditions of the service (else: reset), a place at the gate (else: reset, or
