@@ -301,9 +301,10 @@ func TestExplain(t *testing.T) {
 			"b.example*1 7.2.0.192.b.example listed false invalid IP, kept 5m0s, took 2s, error <nil>",
 			"c.example*1 7.2.0.192.c.example listed false invalid IP, kept 3s, took 1ns, error SERVFAIL",
 		}
+		off := "c.example*1 7.2.0.192.c.example listed false invalid IP, kept 0s, took 1ns, error switched off" // if its examination was faster
 		for i, x := range e.Explain(ctx, netip.MustParseAddr("192.0.2.7"), l) {
 			got := fmt.Sprintf("%s*%d %s listed %v %v, kept %v, took %v, error %v", x.Zone.Name, x.Zone.Weight, x.Name, x.Outcome.Listed, x.Outcome.Code, x.TTL, x.Took, x.Err)
-			if got != want[i] {
+			if got != want[i] && got != off {
 				t.Errorf("got  %s\nwant %s", got, want[i])
 			}
 		}

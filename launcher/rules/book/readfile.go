@@ -12,8 +12,12 @@ import (
 // Patience with a file that somebody is writing.
 const (
 	writerPause = 5 * time.Millisecond
-	writerLimit = 500 * time.Millisecond // then it is read as it stands: a writer may keep a file open for ever
-	settle      = 20 * time.Millisecond  // how long a file must not change where the kernel cannot tell of writers
+	settle      = 50 * time.Millisecond // how long a file must not change where the kernel cannot tell of writers
+
+	// Then a file is read as it stands: a writer may keep it open for ever.
+	// But on a busy machine one can be kept for half a second between emptying
+	// a file and writing it; that was seen.
+	writerLimit = 5 * time.Second
 )
 
 // ReadFile reads a file that may be written in place while it is read.
