@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"doorward/cmd/internal/netbox"
+	"doorward/launcher/run"
 )
 
 // With this variable set the test binary is a program that takes a whole
@@ -215,6 +216,7 @@ func TestCompareXinetd(t *testing.T) {
 		alone(t)
 		return
 	}
+	run.DefaultSignals() // what make leaves ignored, xinetd would pass on
 	if out, err := exec.Command("sh", "-c", "ip link set lo up && mount -t proc proc /proc").CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
