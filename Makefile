@@ -35,6 +35,7 @@ test: ## all tests that need only Go; the rest skips by name
 
 compare: build ## the same inputs through the installed originals and ours
 	@.ci/originals
+	@.ci/manuals
 	DOORWARD_COMPARE=1 DOORWARD_BIN=$(CURDIR)/bin $(GO) test -count=1 -v -timeout 20m -run '^TestCompare' ./... | .ci/summary
 
 bench: ## against what it replaces and the machine's limit, in one run
@@ -45,7 +46,7 @@ profile: ## CPU and allocation profiles of the connection path: cpu.prof, mem.pr
 	$(GO) test -run '^$$' -bench "Serve|Refuse" -benchtime 3s -cpuprofile cpu.prof -memprofile mem.prof -o launcher.test ./launcher
 	@echo 'look at them with: go tool pprof -top cpu.prof; go tool pprof -top -sample_index=alloc_objects mem.prof'
 
-lint: ## formatting, staticcheck, manual pages, known vulnerabilities
+lint: ## formatting, staticcheck, known vulnerabilities
 	@.ci/lint
 
 fuzz: ## every fuzzer for FUZZTIME (30s) each

@@ -44,9 +44,10 @@ func decision(table string) (testing.BenchmarkResult, error) {
 	access := hosts.Access{Allow: rules}
 	return testing.Benchmark(func(t *testing.B) {
 		t.ReportAllocs()
+		r := new(acl.Request)
 		for t.Loop() {
-			r := acl.Request{Daemon: "daemon", Remote: netip.MustParseAddrPort("127.0.0.1:40001")}
-			if d := access.Decide(&r); d.Verdict != acl.Allow {
+			*r = acl.Request{Daemon: "daemon", Remote: netip.MustParseAddrPort("127.0.0.1:40001")}
+			if d := access.Decide(r); d.Verdict != acl.Allow {
 				t.Fatal(d)
 			}
 		}

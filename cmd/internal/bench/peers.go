@@ -72,7 +72,11 @@ func (p *peer) start(b *bench) error {
 	argv := p.command(b, port)
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	log, err := os.Create(b.file(fmt.Sprintf("log.%s", port)))
+	// Not beside the rules, whose directory doorward watches.
+	if err := os.MkdirAll(b.file("log"), 0o755); err != nil {
+		return err
+	}
+	log, err := os.Create(b.file("log/" + port))
 	if err != nil {
 		return err
 	}
