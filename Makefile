@@ -40,7 +40,7 @@ compare: build ## the same inputs through the installed originals and ours
 
 bench: ## against what it replaces and the machine's limit, in one run
 	$(GO) run ./cmd/internal/bench $(BENCHFLAGS)
-	DOORWARD_BENCH=1 $(GO) test -count=1 -run "^TestFlood$$$$" -v ./cmd/doorward
+	DOORWARD_BENCH=1 $(GO) test -count=1 -run '^TestFlood$$' -v ./cmd/doorward
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./acl/... ./launcher/...
 
 profile: ## CPU and allocation profiles of the connection path: cpu.prof, mem.prof

@@ -13,7 +13,7 @@ import (
 // process; somebody else, who comes twice a second, is served as fast as ever.
 func TestFlood(t *testing.T) {
 	if os.Getenv("DOORWARD_BENCH") == "" {
-		t.Skip("measures time: "make bench" runs it")
+		t.Skip("measures time: make bench runs it")
 	}
 	s, port := start(t, dumper("test", "rate = 20/s", "per_source = 10", "instances = 40"), nil)
 	addr := "127.0.0.1:" + port
