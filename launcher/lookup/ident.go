@@ -24,7 +24,7 @@ var (
 // askIdent asks the client's machine whose connection r is (RFC 1413), from
 // the address the client connected to, and gives read all it has replied so
 // far until read is done. The ports in the query are joined by comma, which
-// the originals write in two ways.
+// the originals write in two ways. A nil read waits for no reply.
 func askIdent(ctx context.Context, r *acl.Request, port uint16, comma string, read func(reply []byte) (done bool)) error {
 	if !r.Remote.IsValid() || !r.Local.IsValid() || r.Remote.Port() == 0 {
 		return errNobody
@@ -44,6 +44,9 @@ func askIdent(ctx context.Context, r *acl.Request, port uint16, comma string, re
 	query = strconv.AppendUint(append(query, comma...), uint64(r.Local.Port()), 10)
 	if _, err := conn.Write(append(query, "\r\n"...)); err != nil {
 		return err
+	}
+	if read == nil {
+		return nil
 	}
 	buf, n := make([]byte, maxIdent), 0
 	for n < len(buf) {

@@ -107,9 +107,19 @@ func failed(err error) acl.Answer {
 	return acl.Answer{Status: acl.Failed}
 }
 
+// questionTime is how long a question may take to be put to a client whose
+// answer nobody waits for (-t 0): the originals put it all the same.
+const questionTime = 250 * time.Millisecond
+
 func (u UCSPI) identFinder(room int) Finder {
 	return func(ctx context.Context, r *acl.Request, _ string) acl.Answer {
-		ctx, cancel := context.WithTimeout(ctx, max(u.Wait, time.Millisecond))
+		if u.Wait <= 0 {
+			ctx, cancel := context.WithTimeout(ctx, questionTime)
+			defer cancel()
+			askIdent(ctx, r, u.IdentPort, " , ", nil)
+			return acl.Answer{}
+		}
+		ctx, cancel := context.WithTimeout(ctx, u.Wait)
 		defer cancel()
 		var user string
 		err := askIdent(ctx, r, u.IdentPort, " , ", func(reply []byte) bool {
@@ -117,7 +127,7 @@ func (u UCSPI) identFinder(room int) Finder {
 			user = name
 			return done
 		})
-		if err != nil || u.Wait <= 0 {
+		if err != nil {
 			return acl.Answer{}
 		}
 		return acl.Answer{Status: acl.Found, Text: user}
