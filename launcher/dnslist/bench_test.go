@@ -117,9 +117,9 @@ func TestClientsInGreatNumbersKeepTheBound(t *testing.T) {
 	}
 	w := newWorld()
 	w.set("a.example", zone{})
-	e := dnslist.New(dnslist.Config{Lookup: func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
+	e := dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
 		return w.records(name, typ, zone{}, "a.example")
-	}, CacheBytes: bound})
+	}), CacheBytes: bound})
 	before := heap()
 	decideAll(e, weigh(1, "a.example"), clients, 64)
 	grown := heap() - before

@@ -41,8 +41,29 @@ import (
 	"doorward/launcher/lookup"
 )
 
-// A Lookup asks the DNS as [lookup.Resolver.Lookup] does.
-type Lookup func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error)
+// A Lookup asks the DNS, as [lookup.Resolver] does with the methods of these
+// names.
+type Lookup interface {
+	Lookup(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error)
+	Ask(limit time.Duration, name string, typ dnsmessage.Type, done func(lookup.Records, error))
+}
+
+// A LookupFunc is a Lookup that takes a goroutine for each question.
+type LookupFunc func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error)
+
+// Lookup calls f.
+func (f LookupFunc) Lookup(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
+	return f(ctx, name, typ)
+}
+
+// Ask calls f in the background.
+func (f LookupFunc) Ask(limit time.Duration, name string, typ dnsmessage.Type, done func(lookup.Records, error)) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		done(f(ctx, name, typ))
+	}()
+}
 
 // A Config is what an Engine needs to know. Zero fields have a default.
 type Config struct {
@@ -52,7 +73,7 @@ type Config struct {
 	Timeout     time.Duration // for all lists of a client together; 0: 5 s
 
 	CacheBytes   int // what the answers that are kept may take; 0: 16 MiB
-	MaxQuestions int // asked at once for clients; 0: 512
+	MaxQuestions int // asked at once for clients; 0: 2048
 
 	// Log hears of lists that are switched off or on, and why; nil: nobody.
 	// It is called by several goroutines at once, must not block for long, and
@@ -64,7 +85,7 @@ const (
 	defaultListTimeout  = 3 * time.Second
 	defaultTimeout      = 5 * time.Second
 	defaultCacheBytes   = 16 << 20
-	defaultMaxQuestions = 512
+	defaultMaxQuestions = 2048 // 10,000 new clients a second, five lists, 20 ms: 1000; unbound takes as many
 )
 
 // An Engine asks lists about clients. It is made by [New], one for the whole
@@ -78,8 +99,9 @@ type Engine struct {
 	used    []*list // what Run examines, in the order it was named
 	cache   *ttlcache.Cache[key, acl.Answer]
 	flights map[key]*flight
-	queue   []*flight // not taken up by a worker yet
-	workers int
+	queue   []*flight // not asked yet
+	asking  int       // under way
+	crowded bool      // the queue has been full, and the log heard of it
 
 	editions  atomic.Uint32 // how many there have been
 	rewriting rewriting

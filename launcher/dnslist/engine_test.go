@@ -19,7 +19,7 @@ import (
 // engine returns an engine in w, and its log.
 func engine(w *world) (*dnslist.Engine, *notes) {
 	n := new(notes)
-	return dnslist.New(dnslist.Config{Lookup: w.Lookup, Log: n.add}), n
+	return dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(w.Lookup), Log: n.add}), n
 }
 
 func TestAllListsAreAskedAtOnce(t *testing.T) {
@@ -146,7 +146,7 @@ func TestNoMoreQuestionsAtOnceThanAllowed(t *testing.T) {
 		w := newWorld()
 		w.set("a.example", zone{delay: 20 * time.Millisecond})
 		n := new(notes)
-		e := dnslist.New(dnslist.Config{Lookup: w.Lookup, Log: n.add, MaxQuestions: 10})
+		e := dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(w.Lookup), Log: n.add, MaxQuestions: 10})
 		l := lists(t, "a.example", "")
 		var wg sync.WaitGroup
 		start := time.Now()
@@ -175,7 +175,7 @@ func TestAnOverloadIsNobodysFault(t *testing.T) {
 		w := newWorld()
 		w.set("a.example", zone{delay: 2 * time.Second})
 		n := new(notes)
-		e := dnslist.New(dnslist.Config{Lookup: w.Lookup, Log: n.add, MaxQuestions: 1})
+		e := dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(w.Lookup), Log: n.add, MaxQuestions: 1})
 		l := lists(t, "a.example", "")
 		start := time.Now()
 		var wg sync.WaitGroup
@@ -206,7 +206,7 @@ func TestNobodyWaitsLongerThanTheTimeout(t *testing.T) {
 		w := newWorld()
 		w.set("a.example", zone{delay: time.Hour})
 		w.set("b.example", zone{delay: 4 * time.Second})
-		e := dnslist.New(dnslist.Config{Lookup: w.Lookup, ListTimeout: time.Minute})
+		e := dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(w.Lookup), ListTimeout: time.Minute})
 		l := lists(t, "a.example b.example", "")
 		w.put("7.2.0.192.b.example", "127.0.0.2")
 		start := time.Now()
@@ -374,3 +374,42 @@ func FuzzParseServers(f *testing.F) {
 }
 
 func isASCII(s string) bool { return !strings.ContainsFunc(s, func(c rune) bool { return c > '~' }) }
+
+// Who has no place in the queue is not asked about, and the log says so once
+// for as long as it lasts.
+func TestAnOverloadIsLoggedOnce(t *testing.T) {
+	const queue, more = 1 << 16, 500
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		w := newWorld()
+		w.set("a.example", zone{delay: 100 * time.Millisecond})
+		n := new(notes)
+		e := dnslist.New(dnslist.Config{Lookup: dnslist.LookupFunc(w.Lookup), Log: n.add, MaxQuestions: 1000})
+		l := lists(t, "a.example", "")
+		decide(e, l, "192.0.2.7")
+		for range 2 {
+			var wg sync.WaitGroup
+			for i := range queue + 1000 + more {
+				a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+				wg.Go(func() {
+					if got := decide(e, l, a.String()); got != "pass" {
+						t.Error(got)
+					}
+				})
+			}
+			wg.Wait()
+			time.Sleep(10 * time.Second)
+			for text, want := range map[string]int{"more questions than can be asked": 1, "can be asked again": 1, "switched off": 0} {
+				n.mu.Lock()
+				if got := slices.DeleteFunc(slices.Clone(n.lines), func(s string) bool { return !strings.Contains(s, text) }); len(got) != want {
+					t.Errorf("%q: %d lines, want %d", text, len(got), want)
+				}
+				n.mu.Unlock()
+			}
+			n.take("")
+			if c := e.Counts(); c.Waiting != 0 || c.Asking != 0 {
+				t.Errorf("%+v", c)
+			}
+			time.Sleep(2 * time.Hour) // nothing is kept any more
+		}
+	})
+}

@@ -96,13 +96,18 @@ const maxAddrs = 32
 
 var errTooMany = errors.New("more addresses than a list gives")
 
-// records asks the DNS. What is only the resolver's way to say "no such name"
-// is lookup.ErrAbsent.
+// records asks the DNS.
 func (e *Engine) records(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
-	rec, err := e.config.Lookup(ctx, name, typ)
+	rec, err := e.config.Lookup.Lookup(ctx, name, typ)
 	if err != nil {
 		return rec, err
 	}
+	return e.check(ctx, rec)
+}
+
+// check looks at addresses that a name has. What is only the resolver's way to
+// say "no such name" is lookup.ErrAbsent.
+func (e *Engine) check(ctx context.Context, rec lookup.Records) (lookup.Records, error) {
 	if len(rec.Addrs) > maxAddrs {
 		return lookup.Records{}, errTooMany
 	}
@@ -151,7 +156,7 @@ func (w *rewriting) examine(e *Engine) <-chan struct{} {
 	return w.examination.begin(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), e.config.ListTimeout)
 		defer cancel()
-		rec, err := e.config.Lookup(ctx, impossible(), dnsmessage.TypeA)
+		rec, err := e.config.Lookup.Lookup(ctx, impossible(), dnsmessage.TypeA)
 		if err == nil || errors.Is(err, lookup.ErrAbsent) {
 			w.learn(e, rec.Addrs)
 		}

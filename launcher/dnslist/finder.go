@@ -144,6 +144,14 @@ func (e *Engine) takeOff(p *plan, a netip.Addr, rs []result) <-chan landing {
 			rs[i] = result{known: true, err: errOff}
 		}
 	}
+	e.joinAll(p, a, rs, ch)
+	e.depart()
+	return ch
+}
+
+// joinAll puts the questions whose results are not known.
+func (e *Engine) joinAll(p *plan, a netip.Addr, rs []result, ch chan<- landing) {
+	f := familyOf(a)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i, l := range p.lists {
@@ -152,7 +160,6 @@ func (e *Engine) takeOff(p *plan, a netip.Addr, rs []result) <-chan landing {
 			rs[i] = failure(errBusy)
 		}
 	}
-	return ch
 }
 
 // missing counts the results that are not known.

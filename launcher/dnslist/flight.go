@@ -24,7 +24,7 @@ const (
 	failTTL = 5 * time.Second
 )
 
-// maxQueue bounds the questions that wait for a worker, so that clients who
+// maxQueue bounds the questions that wait for their turn, so that clients who
 // come faster than lists answer cost a bounded amount of memory.
 const maxQueue = 1 << 16
 
@@ -75,44 +75,65 @@ type landing struct {
 }
 
 // join asks a question, or waits for the answer to an equal one. It reports
-// whether it did: there may be too many. The caller holds e.mu.
+// whether it did: there may be too many. The caller holds e.mu, and calls
+// depart after that.
 func (e *Engine) join(k key, h *health, w waiter) bool {
 	if f := e.flights[k]; f != nil {
 		f.waiting = append(f.waiting, w)
 		return true
 	}
 	if len(e.queue) >= maxQueue {
+		e.crowd(true)
 		return false
 	}
 	f := &flight{key: k, health: h, born: e.now(), waiting: []waiter{w}}
 	e.flights[k] = f
 	e.queue = append(e.queue, f)
-	if e.workers < e.config.MaxQuestions {
-		e.workers++
-		go e.work()
-	}
 	return true
 }
 
-// work asks questions as long as there are any. Each worker has one under way.
-func (e *Engine) work() {
+// crowd notes that there are too many questions, or no longer, and tells the
+// log when that begins and ends. The caller holds e.mu.
+func (e *Engine) crowd(now bool) {
+	if e.crowded == now {
+		return
+	}
+	e.crowded = now
+	text := "DNS: more questions than can be asked, no list is asked about some clients"
+	if !now {
+		text = "DNS: all questions can be asked again"
+	}
+	go e.log(acl.Note{Err: now, Text: text}) // not within the lock
+}
+
+// depart asks what waits in the queue, as far as there may be more questions
+// at once. No goroutine waits for an answer: whoever hears it goes on with the
+// queue.
+func (e *Engine) depart() {
 	for f := e.next(); f != nil; f = e.next() {
-		e.land(f, e.find(f))
+		if r, asked := e.launch(f); !asked {
+			e.land(f, r)
+		}
 	}
 }
 
-// next returns the question that has waited longest; nil ends a worker.
+// next returns the question that has waited longest, nil if none is to be asked
+// now.
 func (e *Engine) next() *flight {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.queue) == 0 {
-		e.workers--
-		e.queue = nil
+	if len(e.queue) == 0 || e.asking >= e.config.MaxQuestions {
 		return nil
 	}
 	f := e.queue[0]
 	e.queue[0] = nil
-	e.queue = e.queue[1:]
+	if e.queue = e.queue[1:]; len(e.queue) == 0 {
+		e.queue = nil
+	}
+	e.asking++
+	if len(e.queue) < maxQueue/2 {
+		e.crowd(false)
+	}
 	return f
 }
 
@@ -122,6 +143,7 @@ func (e *Engine) land(f *flight, r result) {
 	r.known, r.took = true, max(now-f.born, 1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.asking--
 	delete(e.flights, f.key)
 	e.cache.Put(f.key, r.answer, len(r.answer.Text), r.ends, now)
 	for _, w := range f.waiting {
@@ -129,28 +151,51 @@ func (e *Engine) land(f *flight, r result) {
 	}
 }
 
-// find asks the list.
-func (e *Engine) find(f *flight) result {
+// launch asks the list for an address, unless that is of no use any more: then
+// it returns what there is to say.
+func (e *Engine) launch(f *flight) (r result, asked bool) {
 	h := f.health
 	if !h.usable() {
-		return result{err: errOff}
+		return result{err: errOff}, false
 	}
 	if e.now()-f.born > e.config.Timeout {
-		return result{answer: acl.Answer{Status: acl.Failed}, err: errBusy} // nobody waits any more
+		return result{answer: acl.Answer{Status: acl.Failed}, err: errBusy}, false // nobody waits any more
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), e.config.ListTimeout)
-	defer cancel()
 	h.asked.Add(1)
-	rec, err := e.records(ctx, f.key.question(h.list.name), dnsmessage.TypeA)
-	switch {
-	case errors.Is(err, lookup.ErrAbsent):
+	limit := e.config.ListTimeout
+	end := time.Now().Add(limit)
+	e.config.Lookup.Ask(limit, f.key.question(h.list.name), dnsmessage.TypeA, func(rec lookup.Records, err error) {
+		if err == nil {
+			go e.settle(f, rec, end) // which takes more questions
+			return
+		}
+		e.land(f, e.unlisted(h, rec, err))
+		e.depart()
+	})
+	return result{}, true
+}
+
+// unlisted is the result of a question that found no address.
+func (e *Engine) unlisted(h *health, rec lookup.Records, err error) result {
+	if errors.Is(err, lookup.ErrAbsent) {
 		h.answered(false)
 		return e.keep(acl.Answer{Status: acl.Absent}, rec.TTL)
-	case err != nil:
-		h.unanswered(err.Error())
-		return result{answer: acl.Answer{Status: acl.Failed}, err: err, ends: e.now() + failTTL}
 	}
-	return e.found(ctx, f, rec)
+	h.unanswered(err.Error())
+	return result{answer: acl.Answer{Status: acl.Failed}, err: err, ends: e.now() + failTTL}
+}
+
+// settle finds out, until end, what addresses come to.
+func (e *Engine) settle(f *flight, rec lookup.Records, end time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), end)
+	defer cancel()
+	rec, err := e.check(ctx, rec)
+	if err != nil {
+		e.land(f, e.unlisted(f.health, rec, err))
+	} else {
+		e.land(f, e.found(ctx, f, rec))
+	}
+	e.depart()
 }
 
 // found looks closer at addresses that the list has for the client.
@@ -164,7 +209,7 @@ func (e *Engine) found(ctx context.Context, f *flight, rec lookup.Records) resul
 	}
 	ttl := rec.TTL
 	if !h.list.allow {
-		txt, err := e.config.Lookup(ctx, f.key.question(h.list.name), dnsmessage.TypeTXT)
+		txt, err := e.config.Lookup.Lookup(ctx, f.key.question(h.list.name), dnsmessage.TypeTXT)
 		listing.Text = text(txt.Texts)
 		a.Text = listing.String()
 		if err == nil {

@@ -60,7 +60,7 @@ func (e *Engine) Counts() Counts {
 	defer e.mu.Unlock()
 	c := Counts{
 		Cached: e.cache.Len(), CachedBytes: e.cache.Size(),
-		Asking: len(e.flights) - len(e.queue), Waiting: len(e.queue),
+		Asking: e.asking, Waiting: len(e.queue),
 	}
 	if addrs := e.rewriting.addrs.Load(); addrs != nil {
 		c.Rewriting = *addrs

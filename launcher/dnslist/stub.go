@@ -70,21 +70,28 @@ const reread = 5 * time.Second
 // altogether. Each has a third of its share to answer a first time; a question
 // that was lost is asked again, and the answer has two thirds to come. How
 // patient a resolv.conf says to be does not count: a mail server's client is
-// waiting.
+// waiting. Its questions share [lookup.Sockets].
 func Stub(dns lookup.DNS, limit time.Duration) Lookup {
-	s := stub{dns: dns, limit: limit}
-	return func(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
-		return s.resolver().Lookup(ctx, name, typ)
-	}
+	return &stub{dns: dns, limit: limit}
 }
 
 type stub struct {
 	dns   lookup.DNS
 	limit time.Duration
 
+	sockets lookup.Sockets
+
 	mu    sync.Mutex
 	last  *lookup.Resolver
 	since time.Time
+}
+
+func (s *stub) Lookup(ctx context.Context, name string, typ dnsmessage.Type) (lookup.Records, error) {
+	return s.resolver().Lookup(ctx, name, typ)
+}
+
+func (s *stub) Ask(limit time.Duration, name string, typ dnsmessage.Type, done func(lookup.Records, error)) {
+	s.resolver().Ask(limit, name, typ, done)
 }
 
 func (s *stub) resolver() *lookup.Resolver {
@@ -94,6 +101,7 @@ func (s *stub) resolver() *lookup.Resolver {
 		r := *s.dns()
 		share := s.limit / time.Duration(3*max(len(r.Servers), 1))
 		r.Timeouts = []time.Duration{share, 2 * share}
+		r.Sockets = &s.sockets
 		s.last, s.since = &r, time.Now()
 	}
 	return s.last

@@ -22,64 +22,56 @@ var errServer = errors.New("the server reports a failure")
 // errTruncated asks for TCP.
 var errTruncated = errors.New("truncated")
 
-// exchange puts a question to a server and returns what it answers. It takes
-// timeout at most.
-func exchange(ctx context.Context, server netip.AddrPort, timeout time.Duration, q question) (Records, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+// A reply is what came of a question over UDP.
+type reply struct {
+	rec Records
+	err error
+}
 
-	rec, err := overUDP(ctx, server, q)
-	if errors.Is(err, errNoEDNS) {
-		q.plain = true
-		rec, err = overUDP(ctx, server, q)
+// exchange puts a question to a server and returns what it answers. It takes
+// timeout at most. If heard is not nil, it is what the server has already said
+// over UDP.
+func (r *Resolver) exchange(ctx context.Context, server netip.AddrPort, timeout time.Duration, q *question, heard *reply) (Records, error) {
+	end := time.Now().Add(timeout)
+	if heard == nil {
+		heard = r.overUDP(ctx, server, end, q)
 	}
-	if errors.Is(err, errTruncated) {
-		rec, err = overTCP(ctx, server, q)
+	if heard.err == errNoEDNS {
+		plain := *q
+		plain.plain = true
+		q = &plain
+		heard = r.overUDP(ctx, server, end, q)
 	}
-	if err != nil && !errors.Is(err, ErrAbsent) {
+	rec, err := heard.rec, heard.err
+	if err == errTruncated || err == errForged {
+		rec, err = overTCP(ctx, server, end, q)
+	}
+	if err != nil && err != ErrAbsent {
 		err = fmt.Errorf("%v: %w", server, err)
 	}
 	return rec, err
 }
 
-// overUDP asks from a port of its own. The socket is connected: the kernel
-// drops what comes from elsewhere.
-func overUDP(ctx context.Context, server netip.AddrPort, q question) (Records, error) {
-	var d net.Dialer
-	conn, err := d.DialUDP(ctx, "udp", netip.AddrPort{}, server)
-	if err != nil {
-		return Records{}, err
+// overUDP asks from one of the resolver's sockets.
+func (r *Resolver) overUDP(ctx context.Context, server netip.AddrPort, end time.Time, q *question) *reply {
+	answer := make(chan *reply, 1)
+	c := &call{question: *q, end: end, done: func(rec Records, err error) { answer <- &reply{rec, err} }}
+	s := r.Sockets.ask(server, c)
+	select {
+	case a := <-answer:
+		return a
+	case <-ctx.Done():
 	}
-	defer conn.Close()
-	defer bound(ctx, conn)()
-
-	id := newID()
-	query, err := q.pack(make([]byte, 0, 512), id)
-	if err != nil {
-		return Records{}, err
+	if s != nil {
+		s.leave(c, ctx.Err())
 	}
-	if _, err := conn.Write(query); err != nil {
-		return Records{}, err
-	}
-	buf := make([]byte, maxUDP+1) // one more, to see that a reply was longer
-	for {
-		n, err := conn.Read(buf)
-		if err != nil {
-			return Records{}, err
-		}
-		rec, err := q.parse(buf[:n], id)
-		if err == errNotOurs {
-			continue // forged, or a late reply: the right one may still come
-		}
-		if n > maxUDP {
-			err = errTruncated
-		}
-		return rec, err
-	}
+	return <-answer
 }
 
 // overTCP asks over a connection, where a reply is up to 65535 bytes long.
-func overTCP(ctx context.Context, server netip.AddrPort, q question) (Records, error) {
+func overTCP(ctx context.Context, server netip.AddrPort, end time.Time, q *question) (Records, error) {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialTCP(ctx, "tcp", netip.AddrPort{}, server)
 	if err != nil {

@@ -33,12 +33,15 @@ func newQuestion(name string, typ dnsmessage.Type) (question, error) {
 	return question{Question: dnsmessage.Question{Name: n, Type: typ, Class: dnsmessage.ClassINET}}, nil
 }
 
+// explain says what was asked when err came of it.
+func (q *question) explain(err error) error { return fmt.Errorf("%q: %w", text(q.Name), err) }
+
 // newID returns an id that cannot be guessed: the generator behind it is
 // ChaCha8, seeded by the kernel.
 func newID() uint16 { return uint16(rand.Uint32()) }
 
 // pack appends the query to b.
-func (q question) pack(b []byte, id uint16) ([]byte, error) {
+func (q *question) pack(b []byte, id uint16) ([]byte, error) {
 	m := dnsmessage.NewBuilder(b, dnsmessage.Header{ID: id, RecursionDesired: true})
 	if err := m.StartQuestions(); err != nil {
 		return nil, err
@@ -64,7 +67,7 @@ func (q question) pack(b []byte, id uint16) ([]byte, error) {
 
 // parse reads a message that came in answer to the query with that id. It
 // returns errNotOurs for one that is no reply to it.
-func (q question) parse(msg []byte, id uint16) (Records, error) {
+func (q *question) parse(msg []byte, id uint16) (Records, error) {
 	var p dnsmessage.Parser
 	h, err := p.Start(msg)
 	if err != nil || !h.Response || h.ID != id || h.OpCode != 0 {
@@ -93,7 +96,7 @@ func (q question) parse(msg []byte, id uint16) (Records, error) {
 
 // echoed reports whether the reply repeats the question. A server that
 // cannot read the query may leave it out.
-func (q question) echoed(p *dnsmessage.Parser, h dnsmessage.Header) bool {
+func (q *question) echoed(p *dnsmessage.Parser, h dnsmessage.Header) bool {
 	got, err := p.Question()
 	if err == dnsmessage.ErrSectionDone {
 		return h.RCode == dnsmessage.RCodeFormatError || h.RCode == dnsmessage.RCodeNotImplemented
@@ -107,7 +110,7 @@ func (q question) echoed(p *dnsmessage.Parser, h dnsmessage.Header) bool {
 
 // answers gathers the records of the type asked for, of the name asked for or
 // of the one its CNAMEs lead to, and counts them.
-func (q question) answers(p *dnsmessage.Parser) (rec Records, n int, err error) {
+func (q *question) answers(p *dnsmessage.Parser) (rec Records, n int, err error) {
 	owner, aliases := q.Name, 0
 	first := true
 	for {

@@ -36,6 +36,8 @@ type Resolver struct {
 	// means 1.
 	Search []string
 	Ndots  int
+
+	Sockets *Sockets // to ask from; nil: each question opens one
 }
 
 // DNS returns the resolver to ask now. It is a function, so that a changed
@@ -77,35 +79,68 @@ func (r *Resolver) Lookup(ctx context.Context, name string, typ dnsmessage.Type)
 	if err != nil {
 		return Records{}, fmt.Errorf("%q: %w", name, err)
 	}
-	servers, timeouts := r.Servers, r.Timeouts
-	if len(servers) == 0 {
-		servers = defaultServers
-	}
-	if len(timeouts) == 0 {
-		timeouts = defaultTimeouts
-	}
-	rec, err := ask(ctx, servers, timeouts, q)
-	if err != nil {
-		err = fmt.Errorf("%q: %w", name, err)
-	}
-	return rec, err
+	return r.lookup(ctx, &q, nil)
 }
 
-// ask asks the servers, round by round. A server that reports a failure has
-// answered: it is not asked again, as it would say the same.
-func ask(ctx context.Context, servers []netip.AddrPort, timeouts []time.Duration, q question) (rec Records, err error) {
+// Ask is Lookup for whoever has better to do than wait: it calls done, once,
+// with what Lookup would return, after limit at the latest. Done is called by
+// another goroutine, which hears other answers too: it must not block.
+func (r *Resolver) Ask(limit time.Duration, name string, typ dnsmessage.Type, done func(Records, error)) {
+	q, err := newQuestion(name, typ)
+	if err != nil {
+		go done(Records{}, fmt.Errorf("%q: %w", name, err))
+		return
+	}
+	start := time.Now()
+	end := start.Add(limit)
+	goOn := func(heard *reply) {
+		ctx, cancel := context.WithDeadline(context.Background(), end)
+		defer cancel()
+		done(r.lookup(ctx, &q, heard))
+	}
+	c := &call{question: q, end: start.Add(min(limit, r.timeouts()[0]))}
+	c.done = func(rec Records, err error) {
+		if err == nil || err == ErrAbsent {
+			done(rec, err)
+			return
+		}
+		go goOn(&reply{rec, err}) // TCP, the next server, another round
+	}
+	r.Sockets.ask(r.servers()[0], c)
+}
+
+func (r *Resolver) servers() []netip.AddrPort {
+	if len(r.Servers) == 0 {
+		return defaultServers
+	}
+	return r.Servers
+}
+
+func (r *Resolver) timeouts() []time.Duration {
+	if len(r.Timeouts) == 0 {
+		return defaultTimeouts
+	}
+	return r.Timeouts
+}
+
+// lookup asks the servers, round by round. A server that reports a failure has
+// answered: it is not asked again, as it would say the same. If heard is not
+// nil, it is what the first has already said.
+func (r *Resolver) lookup(ctx context.Context, q *question, heard *reply) (rec Records, err error) {
+	servers := r.servers()
 	failed := make([]bool, len(servers))
-	for _, timeout := range timeouts {
+	for _, timeout := range r.timeouts() {
 		silent := false
 		for i, server := range servers {
 			if failed[i] {
 				continue
 			}
-			if ctx.Err() != nil {
-				return Records{}, errors.Join(err, context.Cause(ctx))
+			if ctx.Err() != nil && heard == nil {
+				return Records{}, q.explain(errors.Join(err, context.Cause(ctx)))
 			}
-			rec, err = exchange(ctx, server, timeout, q)
-			if err == nil || errors.Is(err, ErrAbsent) {
+			rec, err = r.exchange(ctx, server, timeout, q, heard)
+			heard = nil
+			if err == nil || err == ErrAbsent {
 				return rec, err
 			}
 			failed[i] = errors.Is(err, errServer)
@@ -115,7 +150,7 @@ func ask(ctx context.Context, servers []netip.AddrPort, timeouts []time.Duration
 			break
 		}
 	}
-	return Records{}, err
+	return Records{}, q.explain(err)
 }
 
 // Candidates are the fully qualified names that a name may be short for, in
