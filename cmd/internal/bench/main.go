@@ -23,14 +23,15 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 5, "how often each front end is measured")
 	length := flag.Duration("length", time.Second, "how long one measurement takes")
+	lists := flag.Bool("lists", false, "measure DNS lists alone")
 	flag.Parse()
-	if err := benchmark(*rounds, *length); err != nil {
+	if err := benchmark(*rounds, *length, *lists); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func benchmark(rounds int, length time.Duration) error {
+func benchmark(rounds int, length time.Duration, lists bool) error {
 	dir, err := os.MkdirTemp("", "doorward-bench")
 	if err != nil {
 		return err
@@ -39,6 +40,9 @@ func benchmark(rounds int, length time.Duration) error {
 	b := &bench{dir}
 	if err := b.build(); err != nil {
 		return err
+	}
+	if lists {
+		return b.dnsLists()
 	}
 	here := b.start()
 	defer func() {
@@ -55,7 +59,10 @@ func benchmark(rounds int, length time.Duration) error {
 	if err := b.memory(); err != nil {
 		return err
 	}
-	return b.decide()
+	if err := b.decide(); err != nil {
+		return err
+	}
+	return b.dnsLists()
 }
 
 // concurrency are the numbers of clients at once.
