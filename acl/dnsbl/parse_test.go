@@ -208,3 +208,20 @@ func TestListingSurvivesItsText(t *testing.T) {
 		}
 	})
 }
+
+// The names are those of RFC 5782, 5: the IPv6 ones by their nibbles, though
+// an IPv4 address is within.
+func TestNamesThatEveryListHasAndNoneHas(t *testing.T) {
+	zeros := strings.Repeat("0.", 20)
+	tests := []struct{ got, want string }{
+		{dnsbl.MustHave("a.example", false), "2.0.0.127.a.example"},
+		{dnsbl.MustNotHave("a.example", false), "1.0.0.127.a.example"},
+		{dnsbl.MustHave("a.example", true), "2.0.0.0.0.0.f.7.f.f.f.f." + zeros + "a.example"},
+		{dnsbl.MustNotHave("a.example", true), "1.0.0.0.0.0.f.7.f.f.f.f." + zeros + "a.example"},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("got %s, want %s", tt.got, tt.want)
+		}
+	}
+}

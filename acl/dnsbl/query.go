@@ -47,6 +47,24 @@ func QueryText(ip, zone string) string {
 	return b.String() + zone
 }
 
+// mapped is ::ffff:7f00:0 in nibbles, without the first of them. Query would
+// ask for the IPv4 address within.
+const mapped = "0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+
+// MustHave and MustNotHave return the names of the addresses that every list
+// has, 127.0.0.2 and ::ffff:7f00:2, and that none has, 127.0.0.1 and
+// ::ffff:7f00:1 (RFC 5782, 5). A list that fails this has died, or lists the
+// world.
+func MustHave(zone string, ip6 bool) string    { return testName('2', zone, ip6) }
+func MustNotHave(zone string, ip6 bool) string { return testName('1', zone, ip6) }
+
+func testName(last byte, zone string, ip6 bool) string {
+	if ip6 {
+		return string(last) + "." + mapped + zone
+	}
+	return string(last) + ".0.0.127." + zone
+}
+
 // A Question is what a policy wants to know of a list, the argument of
 // [acl.Listed]: whether it has the client, as A, TXT or both.
 type Question struct {

@@ -54,7 +54,18 @@ func (l lists) ask(f acl.Fact) acl.Answer {
 		}
 		found.Text = strings.Join(rec.Texts, "")
 	}
+	if q.A && q.TXT && l.listsTheWorld(q.Zone) {
+		return acl.Answer{Status: acl.Failed}
+	}
 	return acl.Answer{Status: acl.Found, Text: found.String()}
+}
+
+// listsTheWorld reports whether a list has the address that none has: it has
+// died, and has everybody. It is asked only of lists with codes, behind a
+// listing, since the original asks nothing of the kind.
+func (l lists) listsTheWorld(zone string) bool {
+	_, err := l.lookup(squeeze(dnsbl.MustNotHave(zone, strings.Contains(l.client, ":"))), dnsmessage.TypeA)
+	return err == nil
 }
 
 func failed(err error) acl.Answer {

@@ -89,6 +89,8 @@ func TestLists(t *testing.T) {
 		"TXT 7.2.0.192.both.example":  {"why"},
 		"A 7.2.0.192.half.example":    {"127.0.0.2"},
 		"TXT rbl.example":             {"about the list"},
+		"A 7.2.0.192.world.example":   {"127.0.0.2"},
+		"A 1.0.0.127.world.example":   {"127.0.0.2"},
 		"TXT 7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.rbl.example": {"Listed"},
 	}
 	tests := []struct {
@@ -103,6 +105,7 @@ func TestLists(t *testing.T) {
 		{"192.0.2.7", dnsbl.Question{Zone: "white.example", TXT: true}, acl.Answer{Status: acl.Absent}, "an address is no text"},
 		{"192.0.2.7", dnsbl.Question{Zone: "both.example", A: true, TXT: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2 127.0.0.4\nwhy"}, "addresses and a text"},
 		{"192.0.2.7", dnsbl.Question{Zone: "half.example", A: true, TXT: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2"}, "an address without a text"},
+		{"192.0.2.7", dnsbl.Question{Zone: "world.example", A: true, TXT: true}, acl.Answer{Status: acl.Failed}, "a list that has everybody"},
 		{"192.0.2.8", dnsbl.Question{Zone: "both.example", A: true, TXT: true}, acl.Answer{Status: acl.Absent}, "another client"},
 		{"2001:db8::7", dnsbl.Question{Zone: "rbl.example", TXT: true}, acl.Answer{Status: acl.Found, Text: "\nListed"}, "IPv6 by nibbles"},
 		{"::ffff:192.0.2.7", dnsbl.Question{Zone: "white.example", A: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2"}, "a mapped address by its octets"},

@@ -22,20 +22,13 @@ import (
 // none has (RFC 5782, 5).
 type family struct {
 	name            string
-	present, absent question
+	ip6             bool
+	present, absent string
 }
 
-// A question is an address of the family, and what is asked for it in front of
-// the zone.
-type question struct{ addr, prefix string }
-
-// mapped is ::ffff:7f00:0 in nibbles, without the first of them. dnsbl.Query
-// would ask for the IPv4 address within.
-const mapped = "0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-
 var families = [2]*family{
-	{"IPv4", question{"127.0.0.2", "2.0.0.127."}, question{"127.0.0.1", "1.0.0.127."}},
-	{"IPv6", question{"::ffff:7f00:2", "2." + mapped}, question{"::ffff:7f00:1", "1." + mapped}},
+	{"IPv4", false, "127.0.0.2", "127.0.0.1"},
+	{"IPv6", true, "::ffff:7f00:2", "::ffff:7f00:1"},
 }
 
 // familyOf is 0 for IPv4 and 1 for IPv6.
@@ -53,18 +46,18 @@ func (f *family) examine(ctx context.Context, e *Engine, l *list) string {
 	var has, hasNot acl.Answer
 	var err1, err2 error
 	var wg sync.WaitGroup
-	wg.Go(func() { has, err1 = e.addresses(ctx, f.present.prefix+l.name) })
-	wg.Go(func() { hasNot, err2 = e.addresses(ctx, f.absent.prefix+l.name) })
+	wg.Go(func() { has, err1 = e.addresses(ctx, dnsbl.MustHave(l.name, f.ip6)) })
+	wg.Go(func() { hasNot, err2 = e.addresses(ctx, dnsbl.MustNotHave(l.name, f.ip6)) })
 	wg.Wait()
 	switch {
 	case l.judge(hasNot).Fault != "":
-		return f.absent.addr + ": " + reason(l.judge(hasNot), err2)
+		return f.absent + ": " + reason(l.judge(hasNot), err2)
 	case l.judge(has).Fault != "":
-		return f.present.addr + ": " + reason(l.judge(has), err1)
+		return f.present + ": " + reason(l.judge(has), err1)
 	case hasNot.Status == acl.Found:
-		return "it has " + f.absent.addr + ", which no list has"
+		return "it has " + f.absent + ", which no list has"
 	case has.Status != acl.Found:
-		return "it does not have " + f.present.addr + ", which every list has"
+		return "it does not have " + f.present + ", which every list has"
 	}
 	return ""
 }
