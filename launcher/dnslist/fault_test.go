@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,17 +54,40 @@ func TestFaults(t *testing.T) {
 				switch got := word(d); {
 				case client != "192.0.2.7" && got != "pass":
 					t.Errorf("%s is not listed: %s", client, got)
-				case client == "192.0.2.7" && f != dropsHalf && !hides[f] && got != "5 because":
+				case client == "192.0.2.7" && f != dropsHalf && hides[f] == "" && got != "5 because":
 					t.Errorf("%s is listed: %s", client, got)
 				}
 			}
-			time.Sleep(2 * listTimeout) // examinations
-			if lines := n.take("IPv4: "); hides[f] && len(lines) == 0 {
-				t.Errorf("no line in the log; %d notes", noted)
-			} else if len(lines) > 3 {
+			lines, ok := n.explain("IPv4: ", hides[f])
+			if !ok {
+				t.Errorf("want %q in the log: %q; %d notes", hides[f], lines, noted)
+			}
+			if f == rewrites {
+				if all, ok := n.explain("DNS: ", "203.0.113.80 to names that do not exist"); !ok {
+					t.Errorf("log %q", all)
+				}
+			}
+			if len(lines) > 3 {
 				t.Errorf("%d lines in the log: %q", len(lines), lines)
 			}
 		})
+	}
+}
+
+// explain waits, as long as examinations take, for a line of the log that has
+// place in it and then matches why, and returns the lines that have place.
+func (n *notes) explain(place, why string) (lines []string, ok bool) {
+	want := regexp.MustCompile(regexp.QuoteMeta(place) + ".*(" + why + ")")
+	for end := time.Now().Add(2*listTimeout + busy); ; time.Sleep(20 * time.Millisecond) {
+		n.mu.Lock()
+		lines = slices.DeleteFunc(slices.Clone(n.lines), func(s string) bool { return !strings.Contains(s, place) })
+		n.mu.Unlock()
+		if why == "" || slices.ContainsFunc(lines, want.MatchString) {
+			return lines, true
+		}
+		if time.Now().After(end) {
+			return lines, false
+		}
 	}
 }
 
@@ -79,11 +104,11 @@ func TestFaultsMixed(t *testing.T) {
 		}
 		threshold := rapid.IntRange(1, 3).Draw(rt, "threshold")
 		s := serve(t, zones, 0)
-		e, _ := asker(s)
+		e, n := asker(s)
 		l := weigh(threshold, names...)
 		sound := 0
 		for _, f := range zones {
-			if !hides[f] && f != dropsHalf {
+			if hides[f] == "" && f != dropsHalf {
 				sound++
 			}
 		}
@@ -99,6 +124,11 @@ func TestFaultsMixed(t *testing.T) {
 			}
 			if i == 0 && sound >= threshold && !strings.HasSuffix(got, "because") {
 				rt.Fatalf("%v: %s is listed: %s", zones, client, got)
+			}
+		}
+		for name, f := range zones {
+			if lines, ok := n.explain(name+" for IPv4: ", hides[f]); !ok {
+				rt.Fatalf("%v: %s: want %q in the log: %q", zones, name, hides[f], lines)
 			}
 		}
 	})

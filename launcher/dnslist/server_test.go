@@ -27,6 +27,7 @@ const (
 	dropsHalf  fault = "drops half"
 	delays     fault = "delays"
 	wrongIDs   fault = "lies about ids"
+	onlyWrong  fault = "lies about ids, and nothing else"
 	wrongNames fault = "answers another question"
 	truncates  fault = "truncates"
 	cutsOff    fault = "truncates, no TCP"
@@ -40,10 +41,22 @@ const (
 	nothing    fault = "lists nothing, not even 127.0.0.2"
 )
 
-var faults = []fault{none, drops, dropsHalf, delays, wrongIDs, wrongNames, truncates, cutsOff, refuses, everything, rewrites, bogusTTL, loops, servfails, garbage, nothing}
+var faults = []fault{none, drops, dropsHalf, delays, wrongIDs, onlyWrong, wrongNames, truncates, cutsOff, refuses, everything, rewrites, bogusTTL, loops, servfails, garbage, nothing}
 
-// hides are the faults under which a list cannot be heard.
-var hides = map[fault]bool{drops: true, delays: true, cutsOff: true, refuses: true, everything: true, loops: true, servfails: true, garbage: true, nothing: true}
+// hides are the faults under which a list cannot be heard, and what the log
+// says of each.
+var hides = map[fault]string{
+	drops:      "i/o timeout|deadline exceeded",
+	delays:     "i/o timeout|deadline exceeded",
+	onlyWrong:  "replies to questions that were not asked",
+	cutsOff:    "read tcp .* i/o timeout",
+	refuses:    `the list refuses our questions \(127\.255\.255\.254\)`,
+	everything: "it has 127.0.0.1, which no list has",
+	loops:      "too many aliases",
+	servfails:  "SERVFAIL",
+	garbage:    "i/o timeout, but .* replies to|deadline exceeded, but .* replies to",
+	nothing:    "it does not have 127.0.0.2, which every list has",
+}
 
 // A server is a DNS server on loopback with lists that have 192.0.2.7.
 type server struct {
@@ -210,8 +223,11 @@ func faulty(m dnsmessage.Message, f fault, tcp bool) [][]byte {
 		if rand.IntN(2) == 0 {
 			return nil
 		}
-	case wrongIDs:
+	case wrongIDs, onlyWrong:
 		m.ID++
+		if f == onlyWrong {
+			return [][]byte{forge(m)}
+		}
 		return [][]byte{forge(m), right}
 	case wrongNames:
 		m.Questions[0].Name = dnsmessage.MustNewName("other.example.")

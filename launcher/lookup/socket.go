@@ -106,7 +106,7 @@ func (s *socket) leave(c *call, why error) {
 	defer s.mu.Unlock()
 	if a := s.find(c.id); a.call == c {
 		s.drop(a)
-		go c.done(Records{}, why)
+		go c.done(Records{}, s.blame(why))
 	}
 }
 
@@ -202,10 +202,7 @@ func (s *socket) expire(now time.Time) {
 	if !s.retired {
 		s.wake = s.old
 	}
-	why := os.ErrDeadlineExceeded
-	if s.strays > 0 {
-		why = fmt.Errorf("%w, and %d %w", why, s.strays, errForged)
-	}
+	why := s.blame(os.ErrDeadlineExceeded)
 	late := s.remove(func(c *call) bool {
 		over := !c.end.After(now)
 		if !over && c.end.Before(s.wake) {
@@ -217,6 +214,15 @@ func (s *socket) expire(now time.Time) {
 	s.closeIdle()
 	s.mu.Unlock()
 	tell(late, why)
+}
+
+// blame adds to why there is no answer what came in place of one. The caller
+// holds s.mu.
+func (s *socket) blame(why error) error {
+	if s.strays == 0 {
+		return why
+	}
+	return fmt.Errorf("%w, but %d %w", why, s.strays, errForged)
 }
 
 // giveUp is the end of s because of an error that all its questions share.

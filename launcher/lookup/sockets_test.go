@@ -173,7 +173,7 @@ func TestWhoGuessesIdsIsNotBelieved(t *testing.T) {
 func TestTheErrorTellsOfWrongIds(t *testing.T) {
 	s := serve(t, zone{faults: map[string]fault{"": onlyWrongID}})
 	_, err := resolver(s).Lookup(t.Context(), "a.example", dnsmessage.TypeA)
-	if want := "i/o timeout, and 1 replies to questions that were not asked"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "i/o timeout, but 1 replies to questions that were not asked"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
