@@ -64,7 +64,8 @@ func (l lists) ask(f acl.Fact) acl.Answer {
 // died, and has everybody. It is asked only of lists with codes, behind a
 // listing, since the original asks nothing of the kind.
 func (l lists) listsTheWorld(zone string) bool {
-	_, err := l.lookup(squeeze(dnsbl.MustNotHave(zone, strings.Contains(l.client, ":"))), dnsmessage.TypeA)
+	a, _ := netip.ParseAddr(l.client)
+	_, err := l.lookup(squeeze(dnsbl.MustNotHave(zone, a.Unmap().Is6())), dnsmessage.TypeA)
 	return err == nil
 }
 

@@ -106,6 +106,7 @@ func TestLists(t *testing.T) {
 		{"192.0.2.7", dnsbl.Question{Zone: "both.example", A: true, TXT: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2 127.0.0.4\nwhy"}, "addresses and a text"},
 		{"192.0.2.7", dnsbl.Question{Zone: "half.example", A: true, TXT: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2"}, "an address without a text"},
 		{"192.0.2.7", dnsbl.Question{Zone: "world.example", A: true, TXT: true}, acl.Answer{Status: acl.Failed}, "a list that has everybody"},
+		{"::ffff:192.0.2.7", dnsbl.Question{Zone: "world.example", A: true, TXT: true}, acl.Answer{Status: acl.Failed}, "the same of a mapped address"},
 		{"192.0.2.8", dnsbl.Question{Zone: "both.example", A: true, TXT: true}, acl.Answer{Status: acl.Absent}, "another client"},
 		{"2001:db8::7", dnsbl.Question{Zone: "rbl.example", TXT: true}, acl.Answer{Status: acl.Found, Text: "\nListed"}, "IPv6 by nibbles"},
 		{"::ffff:192.0.2.7", dnsbl.Question{Zone: "white.example", A: true}, acl.Answer{Status: acl.Found, Text: "127.0.0.2"}, "a mapped address by its octets"},
