@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -24,14 +25,19 @@ func main() {
 	rounds := flag.Int("rounds", 5, "how often each front end is measured")
 	length := flag.Duration("length", time.Second, "how long one measurement takes")
 	lists := flag.Bool("lists", false, "measure DNS lists alone")
+	only := flag.String("only", "", "measure the front ends whose names match this `expression`, and nothing else")
 	flag.Parse()
-	if err := benchmark(*rounds, *length, *lists); err != nil {
+	match, err := regexp.Compile(*only)
+	if err == nil {
+		err = benchmark(*rounds, *length, match, *lists)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func benchmark(rounds int, length time.Duration, lists bool) error {
+func benchmark(rounds int, length time.Duration, only *regexp.Regexp, lists bool) error {
 	dir, err := os.MkdirTemp("", "doorward-bench")
 	if err != nil {
 		return err
@@ -44,7 +50,7 @@ func benchmark(rounds int, length time.Duration, lists bool) error {
 	if lists {
 		return b.dnsLists()
 	}
-	here := b.start()
+	here := b.start(only)
 	defer func() {
 		for _, p := range here {
 			p.stop()
@@ -56,6 +62,9 @@ func benchmark(rounds int, length time.Duration, lists bool) error {
 	results := measure(here, rounds, length)
 	print(here, results)
 	ratios(results)
+	if only.String() != "" {
+		return nil
+	}
 	if err := b.memory(); err != nil {
 		return err
 	}
@@ -202,8 +211,11 @@ func (b *bench) rules() error {
 }
 
 // start starts the peers that are here, and names those that are not.
-func (b *bench) start() (here []*peer) {
+func (b *bench) start(only *regexp.Regexp) (here []*peer) {
 	for _, p := range peers {
+		if !only.MatchString(p.name) {
+			continue
+		}
 		if m := p.missing(); m != "" {
 			fmt.Printf("not measured for want of %s: %s\n", m, p.name)
 			continue
