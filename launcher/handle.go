@@ -13,6 +13,7 @@ import (
 // handle has a client that was let in served by this process. It owns the
 // connection.
 func (s *Server) handle(v *visit) {
+	v.acceptor.stepAside()
 	v.ledger.leave(v.line) // what is here, rather than in a child, cannot be handed over
 	v.svc.tune(v.fd)
 	c, err := stream(v.fd)

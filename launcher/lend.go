@@ -128,18 +128,11 @@ func (d *lender) enter(a netip.Addr, now time.Time) error {
 // await waits for the end of the program and takes the socket back, or leaves
 // it to the program when ctx ends.
 func (d *lender) await(ctx context.Context, v *visit, child *run.Child) {
-	ended := make(chan struct{})
-	v.line = d.ledger.enter(&session{ended: ended, Session: Session{Port: d.port, Event: v.event, Lent: lentName(d.l)}})
-	d.conns.Add(1)
-	go func() {
-		defer d.conns.Done()
-		defer close(ended)
-		defer d.ledger.leave(v.line)
-		defer d.port.Gate.Leave(v.request.Remote.Addr())
-		d.follow(v, child, nil)
-	}()
+	v.line = d.Server.enter(&session{who: v.request.Remote.Addr(), ended: make(chan struct{}),
+		Session: Session{Port: d.port, Event: v.event, Lent: lentName(d.l)}})
+	d.follow(v, child, nil)
 	select {
-	case <-ended:
+	case <-v.line.ended:
 		d.l.Take()
 	case <-ctx.Done():
 	}

@@ -1,9 +1,7 @@
 package launcher
 
 import (
-	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +38,8 @@ type visit struct {
 
 	ledger *ledger
 	line   *session // in the ledger; nil for a socket lent as a whole
+
+	acceptor *acceptor // who accepted the client; nil if that was somebody else
 }
 
 func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
@@ -52,19 +52,27 @@ func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
 	return v
 }
 
-// serve sees one connection through, from the decision to the end of its
-// program. It owns the connection.
-func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *session) {
+// serve sees one connection through, from the decision to the start of its
+// program. It owns the connection and the session.
+func (s *Server) serve(svc *Service, c sock.Conn, line *session, a *acceptor) {
+	if !s.attend(svc, c, line, a) {
+		line.leave()
+	}
+}
+
+// attend is serve, but reports whether a program is left to run.
+func (s *Server) attend(svc *Service, c sock.Conn, line *session, a *acceptor) (runs bool) {
 	if svc.Proxies != nil && !line.Introduced {
+		a.stepAside()
 		if err := s.introduce(svc, &c, line); err != nil {
 			s.ledger.begin(line) // not while it is being handed over
 			c.Reset()
-			s.Journal(journal.Event{Kind: journal.Refused, Time: accepted, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
-			return
+			s.Journal(journal.Event{Kind: journal.Refused, Time: line.Event.Time, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
+			return false
 		}
 	}
-	v := newVisit(svc, c.FD, c.Request(svc.Daemon), accepted)
-	v.ledger, v.line = &s.ledger, line
+	v := newVisit(svc, c.FD, c.Request(svc.Daemon), line.Event.Time)
+	v.ledger, v.line, v.acceptor = &s.ledger, line, a
 	v.greet()
 	switch in := v.judge(); {
 	case in && svc.Handler != nil && !v.hand.Twisted:
@@ -74,7 +82,7 @@ func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *sess
 		v.banner(svc.Banners.Success)
 		child, err := v.start()
 		c.Close()
-		s.follow(v, child, err)
+		return s.follow(v, child, err)
 	case v.event.Err == nil && v.decision.Reply.Text != "":
 		s.refuse(c, v.decision.Reply, v.event)
 	default:
@@ -82,6 +90,22 @@ func (s *Server) serve(svc *Service, c sock.Conn, accepted time.Time, line *sess
 		c.Close()
 		s.Journal(v.event)
 	}
+	return false
+}
+
+// follow leaves a program to itself, if it could be started, and keeps the
+// journal. It reports whether it could.
+func (s *Server) follow(v *visit, child *run.Child, err error) bool {
+	e := v.event
+	if err != nil {
+		e.Kind, e.Err = journal.Failed, err
+	}
+	s.Journal(e)
+	if child == nil {
+		return false
+	}
+	v.line.watch(v.svc, child, e)
+	return true
 }
 
 // greet sends what every client is sent before it is judged, once.
@@ -89,6 +113,7 @@ func (v *visit) greet() {
 	if v.line != nil && v.line.Greeted || v.svc.Greeting == "" && v.svc.Banners.Always == "" {
 		return
 	}
+	v.acceptor.stepAside()
 	v.ledger.begin(v.line)
 	if v.svc.Greeting != "" {
 		run.Send(v.fd, v.svc.Greeting, time.Now().Add(greetingTime)) // a client that does not listen is judged all the same
@@ -98,6 +123,9 @@ func (v *visit) greet() {
 }
 
 func (v *visit) banner(file string) {
+	if file != "" {
+		v.acceptor.stepAside()
+	}
 	v.svc.Banners.send(v.fd, file, time.Now().Add(bannerTime), &v.event)
 }
 
@@ -105,6 +133,7 @@ func (v *visit) banner(file string) {
 // whether a program is to be started.
 func (v *visit) judge() bool {
 	r, svc, e := v.request, v.svc, &v.event
+	v.acceptor.beforeAsking(r)
 	d := svc.decide(r)
 	v.ledger.begin(v.line)
 	v.decision = d
@@ -112,6 +141,9 @@ func (v *visit) judge() bool {
 	e.Notes = append(e.Notes, d.Notes...)
 	defer learnt(r, e)
 
+	if len(d.Options) > 0 {
+		v.acceptor.stepAside() // they may take their time: banners, commands
+	}
 	v.hand = run.Handover{Program: svc.Program, Conn: v.fd, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
 	v.hand.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	e.Err = v.hand.Apply(d)
@@ -146,37 +178,6 @@ func (v *visit) start() (*run.Child, error) {
 		e.Kind = journal.Replaced
 	}
 	return child, nil
-}
-
-// follow waits for the end of a program, if it could be started, and keeps the
-// journal.
-func (s *Server) follow(v *visit, child *run.Child, err error) {
-	e := v.event
-	if err != nil {
-		e.Kind, e.Err = journal.Failed, err
-	}
-	s.Journal(e)
-	if child == nil {
-		return
-	}
-	s.watch(v.svc, child, e, v.line)
-}
-
-// termTime is how long a program that is told to end may take to do so.
-const termTime = 5 * time.Second
-
-// limit ends a program that runs for too long, unless stop is called before.
-// An adopted one has run for a while.
-func (s *Server) limit(child *run.Child, most time.Duration, e journal.Event) (stop func()) {
-	left := max(0, most-time.Since(e.Time))
-	kill := time.AfterFunc(left+termTime, func() { child.KillGroup(syscall.SIGKILL) })
-	term := time.AfterFunc(left, func() {
-		if child.KillGroup(syscall.SIGTERM) == nil {
-			s.Journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: e.Service, Remote: e.Remote,
-				Text: fmt.Sprintf("pid %d is told to end: it has run for %v", e.PID, time.Since(e.Time).Round(time.Millisecond))})
-		}
-	})
-	return func() { term.Stop(); kill.Stop() }
 }
 
 // tune sets socket options. A client that has gone has none to set; its

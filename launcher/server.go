@@ -18,9 +18,6 @@ package launcher
 
 import (
 	"context"
-	"errors"
-	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,79 +53,6 @@ func (p *Port) Set(s *Service) { p.service.Store(s) }
 // Service returns the service that the next connection will get.
 func (p *Port) Service() *Service { return p.service.Load() }
 
-// Accept takes connections from l until ctx is done or l is closed, which are
-// no errors. It leaves l open, and does not wait for the connections it took:
-// Wait does.
-func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
-	l.SetDeadline(time.Time{}) // an earlier Accept may have left one
-	l.Take()                   // an earlier Lend may not have
-	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	busy := false
-	for {
-		if err := p.Gate.Wait(ctx); err != nil {
-			return nil
-		}
-		p.pacer.wait(ctx)
-		c, err := l.Accept()
-		var room *sock.BusyError
-		switch {
-		case err == nil:
-			busy = false
-			s.admit(ctx, p, c)
-		case ctx.Err() != nil || errors.Is(err, os.ErrClosed):
-			return nil
-		case errors.As(err, &room):
-			if !busy {
-				s.note(p, "no room for another connection, clients wait: "+err.Error())
-			}
-			busy = true
-			pause(ctx, busyPause)
-		default:
-			return err
-		}
-	}
-}
-
-// busyPause is how long to wait for descriptors or memory before trying
-// again: long enough not to spin, short enough that nobody times out.
-const busyPause = 100 * time.Millisecond
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-// admit lets a client through the gate, or turns it away.
-func (s *Server) admit(ctx context.Context, p *Port, c sock.Conn) {
-	now, svc := time.Now(), p.Service()
-	if p.pacer.count(svc.Pace, now) {
-		s.note(p, svc.Pace.String())
-	}
-	err := svc.open(now)
-	if err == nil {
-		err = enter(ctx, &p.Gate, svc.source(c))
-	}
-	if err != nil {
-		s.turnAway(svc, c, journal.Event{Kind: journal.Refused, Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local, Err: err})
-		return
-	}
-	s.reportFull(p, now)
-	line := s.ledger.enter(&session{who: svc.source(c), Session: Session{Port: p, Conn: &c,
-		Event: journal.Event{Time: now, Service: svc.Name, Remote: c.Remote, Local: c.Local}}})
-	s.conns.Add(1)
-	go func() {
-		defer s.conns.Done()
-		defer func() { p.Gate.Leave(line.who) }()
-		defer s.ledger.leave(line)
-		s.serve(p.Service(), c, now, line)
-	}()
-}
-
 // turnAway sends a client away, with what the socket takes of a banner at
 // once: a flood is not waited for. Without a banner the connection is reset.
 func (s *Server) turnAway(svc *Service, c sock.Conn, e journal.Event) {
@@ -141,22 +65,6 @@ func (s *Server) turnAway(svc *Service, c sock.Conn, e journal.Event) {
 	b.send(c.FD, b.Always, e.Time, &e)
 	b.send(c.FD, b.Fail, e.Time, &e)
 	c.Close()
-}
-
-// enter waits for a place where another listener was faster. A server that is
-// to end or to hand over cannot wait: it lets one more in, for who has been
-// accepted is not sent away.
-func enter(ctx context.Context, g *Gate, a netip.Addr) error {
-	for {
-		err := g.Enter(a, time.Now())
-		if err != ErrFull {
-			return err
-		}
-		if g.Wait(ctx) != nil {
-			g.readmit(a)
-			return nil
-		}
-	}
 }
 
 // fullEvery is how many seconds pass between two reports of a full port.

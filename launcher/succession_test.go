@@ -56,17 +56,25 @@ func through(t *testing.T, s launcher.Session) launcher.Session {
 	return got
 }
 
+// asks lets everybody in once it has found out who they are.
+var asks = acl.Func(func(r *acl.Request) acl.Decision { r.Get(acl.Name, ""); return acl.Decision{} })
+
+// slowly finds facts out: it says when somebody has asked, and waits for the
+// answer.
+func slowly(asked chan<- bool, answer <-chan bool) func(*acl.Request) {
+	return func(r *acl.Request) {
+		r.Ask = func(acl.Fact) acl.Answer { asked <- true; <-answer; return acl.Answer{} }
+	}
+}
+
 // What runs is waited for by the successor, as if it had started it; what has
 // been accepted and not decided about is decided about there; and the
 // predecessor does neither.
 func TestSuccession(t *testing.T) {
 	deciding := make(chan bool)
 	undecided := make(chan bool)
-	old := generate(t, &launcher.Service{Name: "t", Program: shell("read line; exit 7"), Policy: acl.Func(func(r *acl.Request) acl.Decision {
-		deciding <- true
-		<-undecided
-		return acl.Decision{}
-	})}, launcher.Limits{})
+	old := generate(t, &launcher.Service{Name: "t", Program: shell("read line; exit 7"),
+		Policy: asks, Attach: slowly(deciding, undecided)}, launcher.Limits{})
 	running := old.dial()
 	<-deciding
 	undecided <- true
@@ -125,11 +133,8 @@ func TestSuccession(t *testing.T) {
 // Where nobody succeeds, everything goes on.
 func TestThaw(t *testing.T) {
 	deciding, undecided := make(chan bool), make(chan bool)
-	h := generate(t, &launcher.Service{Name: "t", Program: shell("echo served"), Policy: acl.Func(func(r *acl.Request) acl.Decision {
-		deciding <- true
-		<-undecided
-		return acl.Decision{}
-	})}, launcher.Limits{})
+	h := generate(t, &launcher.Service{Name: "t", Program: shell("echo served"),
+		Policy: asks, Attach: slowly(deciding, undecided)}, launcher.Limits{})
 	c := h.dial()
 	<-deciding
 	h.server.Freeze(t.Context())
@@ -144,6 +149,21 @@ func TestThaw(t *testing.T) {
 	if n, err := c.Read(b); string(b[:n]) != "served\n" {
 		t.Errorf("got %q, %v", b[:n], err)
 	}
+	h.waitFor(journal.Ended)
+}
+
+// What ended while nobody did anything is told of afterwards.
+func TestThawOfWhatEnded(t *testing.T) {
+	h := generate(t, &launcher.Service{Name: "t", Program: shell("read line")}, launcher.Limits{})
+	c := h.dial()
+	h.waitFor(journal.Started)
+	sessions, _ := h.server.Freeze(t.Context())
+	c.Close()
+	time.Sleep(50 * time.Millisecond)
+	if len(sessions) != 1 || slices.Contains(h.kinds(), journal.Ended) {
+		t.Errorf("%d sessions; heard of %v", len(sessions), h.kinds())
+	}
+	h.server.Thaw()
 	h.waitFor(journal.Ended)
 }
 

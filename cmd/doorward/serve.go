@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/rules"
+	"doorward/launcher/run"
 	"doorward/launcher/servicelog"
 	"doorward/launcher/sock"
 	"doorward/launcher/sock/activation"
@@ -128,6 +129,7 @@ func (s *superserver) run() error {
 	if err := s.start(); err != nil {
 		return err
 	}
+	run.ReapOrphans() // not before those that were handed over have been adopted
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go s.keepAlive(ctx)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,6 +300,39 @@ func TestLiveServices(t *testing.T) {
 		t.Errorf("the added service answers %q", got)
 	}
 	c.finish(t)
+}
+
+// As the first process of a container doorward gets every process whose
+// parent has ended, and waits for them as for its own.
+func TestFirstProcess(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	s, port := prepare(t, dumper("test"), map[string]string{"dump.sh": "(sleep 0.1 &); echo done\n"})
+	s.command()
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+	s.launch()
+	s.waitFor("serving")
+	for range 20 {
+		if got := mustDial(t, "127.0.0.1", net.JoinHostPort("127.0.0.1", port)); got != "done\n" {
+			t.Fatalf("got %q", got)
+		}
+	}
+	for end := time.Now().Add(5 * time.Second); children(s.cmd.Process.Pid) != ""; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still there: %s", children(s.cmd.Process.Pid))
+		}
+	}
+}
+
+// children returns the numbers of the children of a process.
+func children(pid int) (all string) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, l := range lists {
+		text, _ := os.ReadFile(l)
+		all += string(text)
+	}
+	return all
 }
 
 // SIGTERM lets a session finish, and nobody else in.

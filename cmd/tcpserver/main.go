@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/rules"
+	"doorward/launcher/run"
 	"doorward/launcher/sock"
 	"doorward/launcher/sock/activation"
 )
@@ -64,6 +65,7 @@ func tcpserver(o options) error {
 	if len(o.words) > 0 {
 		go follow(ctx, book, warn)
 	}
+	run.ReapOrphans()
 	err = accept(ctx, listeners, svc, launcher.Limits{Max: o.limit, PerSource: o.perSource, Rate: o.rate}, sink)
 	if ctx.Err() != nil {
 		return nil // SIGTERM: sessions go on without us, as the original has it

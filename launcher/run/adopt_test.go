@@ -19,17 +19,36 @@ func TestAdopt(t *testing.T) {
 			t.Fatal(err)
 		}
 		if command == "exit 3" {
-			c.Exited()
+			left := leaver{make(chan bool)}
+			c.Watch(left)
+			<-left.exited
 		}
 		again := Adopt(c.PID)
 		time.AfterFunc(20*time.Millisecond, func() { client.Close() })
-		again.Exited()
 		if status, err := again.Wait(); err != nil || status.ExitStatus() != 3 {
 			t.Errorf("%s: got %v, %v", command, status, err)
 		}
 		if again.Kill(unix.SIGTERM) == nil {
 			t.Error("a child that has been waited for can be killed")
 		}
+	}
+}
+
+// A leaver leaves a program that has ended to somebody else.
+type leaver struct{ exited chan bool }
+
+func (l leaver) Exited() bool        { close(l.exited); return false }
+func (l leaver) Ended(Status, error) { panic("waited for") }
+
+// A program that was left as it is can be watched again.
+func TestWatchAgain(t *testing.T) {
+	cs, wake := sleepers(t, 1)
+	left := leaver{make(chan bool)}
+	cs[0].Watch(left)
+	wake()
+	<-left.exited
+	if status, err := cs[0].Wait(); err != nil || status != 0 {
+		t.Errorf("got %v, %v", status, err)
 	}
 }
 

@@ -47,12 +47,12 @@ func measure(b *testing.B, spawn spawner) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			pid, pidfd, err := spawn(p, [3]int{fds[1], fds[1], 2}, env)
+			c, err := start(spawn, p, [3]int{fds[1], fds[1], 2}, env)
 			if err != nil {
 				b.Error(err)
 				return
 			}
-			newChild(pid, pidfd).Wait()
+			c.Wait()
 		}
 	})
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-us/op")

@@ -4,53 +4,72 @@ import (
 	"os"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Child is a program that was started and has not been waited for.
 type Child struct {
 	PID int
 
-	pidfd *os.File // in Go's poller; nil where the kernel has none
-	raw   syscall.RawConn
+	watcher Watcher // the reaper's; nil: nobody may wait for it now
 
 	mu    sync.Mutex
 	ended bool // reaped: the number may be another's by now
 }
 
-// newChild takes over a process that has just been started. A pidfd of -1
-// means that the kernel has none (before Linux 5.3).
-func newChild(pid, pidfd int) *Child {
-	c := &Child{PID: pid}
-	if pidfd < 0 {
-		return c
-	}
-	unix.SetNonblock(pidfd, true) // what makes os.NewFile give it to the poller; cannot fail on a descriptor that is open
-	c.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
-	c.raw, _ = c.pidfd.SyscallConn() // cannot fail on a File that is not nil
-	return c
+// A Watcher hears of the end of a program from a goroutine that all programs
+// share, and must not keep that waiting.
+type Watcher interface {
+	// Exited says that the program has ended and is about to be waited for.
+	// The answer false leaves it as it is, until Watch is called again.
+	Exited() bool
+
+	// Ended says how it ended. It has been waited for, unless there is an
+	// error: then it was no child of this process.
+	Ended(Status, error)
 }
 
-// Wait waits until the program has ended, and returns how. It must be called,
-// once: until then the process table keeps its entry. It costs a goroutine and
-// a descriptor, but no thread.
+// Watch has w told of the end of the program, in place of Wait. One of the two
+// must be called, once: until then the process table keeps its entry. It costs
+// neither a thread nor a goroutine nor a descriptor.
+func (c *Child) Watch(w Watcher) { children.watch(c, w) }
+
+// Wait waits until the program has ended, and returns how.
 func (c *Child) Wait() (Status, error) {
-	if c.pidfd == nil {
-		return c.waitSIGCHLD()
+	w := waiter{ended: make(chan struct{})}
+	c.Watch(&w)
+	<-w.ended
+	return w.status, w.err
+}
+
+// A waiter is a Watcher for somebody who waits.
+type waiter struct {
+	ended  chan struct{}
+	status Status
+	err    error
+}
+
+func (w *waiter) Exited() bool { return true }
+
+func (w *waiter) Ended(status Status, err error) {
+	w.status, w.err = status, err
+	close(w.ended)
+}
+
+// finish waits for a program that has ended, and tells its watcher. It returns
+// false if it must not: nobody watches it yet or its watcher leaves it as it
+// is, or somebody else traces it (ptrace(2)), who hears of its end first.
+func (c *Child) finish() bool {
+	w := children.watcherOf(c)
+	if w == nil || !w.Exited() {
+		return false
 	}
-	defer c.pidfd.Close()
-	var status Status
-	var ended bool
-	var err error
-	waited := c.raw.Read(func(uintptr) bool {
-		status, ended, err = c.reap()
-		return ended || err != nil
-	})
-	if err == nil {
-		err = waited
+	status, ended, err := c.reap()
+	if !ended {
+		c.Watch(w)
+		return false
 	}
-	return status, err
+	w.Ended(status, err)
+	return true
 }
 
 // reap takes the status of the child without waiting for it. The number is
@@ -61,7 +80,9 @@ func (c *Child) reap() (status Status, ended bool, err error) {
 	for {
 		pid, err := syscall.Wait4(c.PID, &status, syscall.WNOHANG, nil)
 		if err != syscall.EINTR {
-			c.ended = pid == c.PID || err != nil
+			if c.ended = pid == c.PID || err != nil; c.ended {
+				children.forget(c)
+			}
 			return status, c.ended, os.NewSyscallError("wait4", err)
 		}
 	}
@@ -76,8 +97,8 @@ func (c *Child) Kill(sig syscall.Signal) error { return c.kill(c.PID, sig) }
 // its session go on.
 func (c *Child) KillGroup(sig syscall.Signal) error { return c.kill(-c.PID, sig) }
 
-// kill needs no pidfd: as long as the child has not been reaped, which the
-// lock sees to, its number is nobody else's.
+// kill may go by the number: as long as the child has not been reaped, which
+// the lock sees to, it is nobody else's.
 func (c *Child) kill(pid int, sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

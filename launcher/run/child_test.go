@@ -2,17 +2,20 @@ package run
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	osexec "os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // sleepers starts n programs that wait for the other end of a socket to close.
-func sleepers(t *testing.T, n int, pidfd bool) (cs []*Child, wake func()) {
+func sleepers(t *testing.T, n int) (cs []*Child, wake func()) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -23,10 +26,6 @@ func sleepers(t *testing.T, n int, pidfd bool) (cs []*Child, wake func()) {
 		c, err := p.Start(fds[0], nil)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if !pidfd {
-			c.pidfd.Close()
-			c = newChild(c.PID, -1)
 		}
 		cs = append(cs, c)
 	}
@@ -44,28 +43,68 @@ func threads(t *testing.T) int {
 }
 
 func TestWaitTakesNoThread(t *testing.T) {
-	for name, pidfd := range map[string]bool{"pidfd": true, "SIGCHLD": false} {
-		t.Run(name, func(t *testing.T) {
-			cs, wake := sleepers(t, 300, pidfd)
-			before := threads(t)
-			var wg sync.WaitGroup
-			for _, c := range cs {
-				wg.Go(func() {
-					if status, err := c.Wait(); err != nil || status != 0 {
-						t.Errorf("status %v, %v", status, err)
-					}
-				})
-			}
-			if n := threads(t); n > before+20 || n > 40 {
-				t.Errorf("%d threads for %d children, %d before", n, len(cs), before)
-			}
-			wake()
-			wg.Wait()
-			if n := threads(t); n > before+20 {
-				t.Errorf("%d threads after %d children, %d before", n, len(cs), before)
+	cs, wake := sleepers(t, 300)
+	before, open := threads(t), openDescriptors(t)
+	var wg sync.WaitGroup
+	for _, c := range cs {
+		wg.Go(func() {
+			if status, err := c.Wait(); err != nil || status != 0 {
+				t.Errorf("status %v, %v", status, err)
 			}
 		})
 	}
+	if n := threads(t); n > before+20 || n > 40 {
+		t.Errorf("%d threads for %d children, %d before", n, len(cs), before)
+	}
+	if open > 100 {
+		t.Errorf("%d descriptors are open for %d children", open, len(cs))
+	}
+	wake()
+	wg.Wait()
+	if n := threads(t); n > before+20 {
+		t.Errorf("%d threads after %d children, %d before", n, len(cs), before)
+	}
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+// Children that somebody else in this process has started are his, before and
+// after they have ended, and do not keep others from being waited for.
+func TestOthersAreLeftAlone(t *testing.T) {
+	other := osexec.Command("/bin/sh", "-c", "exit 9")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for !zombie(t, other.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	cs, wake := sleepers(t, 10)
+	wake()
+	for _, c := range cs {
+		if status, err := c.Wait(); err != nil || status != 0 {
+			t.Errorf("status %v, %v", status, err)
+		}
+	}
+	if other.Wait(); other.ProcessState.ExitCode() != 9 {
+		t.Errorf("got %v", other.ProcessState)
+	}
+}
+
+// zombie reports whether a process has ended and has not been waited for.
+func zombie(t *testing.T, pid int) bool {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(stat), ") Z ")
 }
 
 func TestStatusIsTheKernels(t *testing.T) {
@@ -88,7 +127,7 @@ func TestStatusIsTheKernels(t *testing.T) {
 }
 
 func TestKillReachesTheProgram(t *testing.T) {
-	cs, wake := sleepers(t, 1, true)
+	cs, wake := sleepers(t, 1)
 	defer wake()
 	if err := cs[0].Kill(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -19,9 +19,9 @@ import (
 // program with limits is not run. Soft limits that were raised since this
 // process began are an exception (confine), because they are in run scripts
 // that used to work.
-func forkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+func forkExec(p *Program, fds [3]int, env []string) (pid int, err error) {
 	if len(p.Limits) > 0 {
-		return 0, -1, p.fail("prlimit64", syscall.ENOSYS)
+		return 0, p.fail("prlimit64", syscall.ENOSYS)
 	}
 	j := &job{p: p, fds: fds, env: env, done: make(chan struct{})}
 	if p.Nice != 0 {
@@ -31,7 +31,7 @@ func forkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) 
 		forkers.jobs <- j
 	}
 	<-j.done
-	return j.pid, j.pidfd, j.err
+	return j.pid, j.err
 }
 
 // A job is one program to be started by a thread of its kind.
@@ -40,9 +40,9 @@ type job struct {
 	fds [3]int
 	env []string
 
-	done       chan struct{}
-	pid, pidfd int
-	err        error
+	done chan struct{}
+	pid  int
+	err  error
 }
 
 // forkers are threads that share neither umask nor signal mask with the rest.
@@ -86,7 +86,6 @@ func secede() (mask int, err error) {
 // run starts j.p from this thread, which has seceded with mask and err.
 func (j *job) run(mask int, err error) {
 	defer close(j.done)
-	j.pidfd = -1
 	if err != nil {
 		j.err = j.p.fail("unshare", err)
 		return
@@ -108,7 +107,7 @@ func (j *job) run(mask int, err error) {
 		Dir:   j.p.Dir,
 		Env:   j.env,
 		Files: []uintptr{uintptr(j.fds[0]), uintptr(j.fds[1]), uintptr(j.fds[2])},
-		Sys: &syscall.SysProcAttr{Setsid: j.p.Setsid, Credential: j.p.credential(), PidFD: &j.pidfd,
+		Sys: &syscall.SysProcAttr{Setsid: j.p.Setsid, Credential: j.p.credential(),
 			Ptrace: len(limits) > 0},
 	})
 	if j.err = j.p.fail("fork/exec", err); err == nil && len(limits) > 0 {
@@ -135,8 +134,7 @@ func (j *job) confine(limits []Limit) {
 	}
 	syscall.Kill(j.pid, syscall.SIGKILL)
 	syscall.Wait4(j.pid, nil, unix.WALL, nil)
-	unix.Close(j.pidfd)
-	j.pid, j.pidfd, j.err = 0, -1, j.p.fail("prlimit64", err)
+	j.pid, j.err = 0, j.p.fail("prlimit64", err)
 }
 
 func (p *Program) credential() *syscall.Credential {

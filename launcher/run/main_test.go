@@ -169,13 +169,13 @@ func output(spawn spawner, p *Program, env []string) (string, error) {
 		stderr = 2
 	}
 	catchIgnored()
-	pid, pidfd, err := spawn(p, [3]int{fd, fd, stderr}, env)
+	c, err := start(spawn, p, [3]int{fd, fd, stderr}, env)
 	unix.Close(fd)
 	if err != nil {
 		return "", err
 	}
 	out, err := io.ReadAll(client)
-	if _, waited := newChild(pid, pidfd).Wait(); err == nil {
+	if _, waited := c.Wait(); err == nil {
 		err = waited
 	}
 	return string(out), err

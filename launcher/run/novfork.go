@@ -4,6 +4,6 @@ package run
 
 func haveVfork() bool { return false }
 
-func vforkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+func vforkExec(p *Program, fds [3]int, env []string) (pid int, err error) {
 	return forkExec(p, fds, env)
 }

@@ -9,7 +9,7 @@
 //
 //   - [Program.Exec] puts the program in place of this process, as tcpd does.
 //   - [Program.Start] starts it as a child, as a superdaemon does. The child is
-//     waited for through a pidfd in Go's poller: a goroutine, not a thread.
+//     waited for with all others by one goroutine, not by a thread each.
 //   - [Handover] carries out what a decision's options ask for
 //     (hosts_options(5)): it changes the program, the socket, or runs a
 //     command, all through one table.

@@ -57,11 +57,21 @@ func (p *Program) startOn(fds [3]int, env []string) (*Child, error) {
 		fds[i] = high
 	}
 	catchIgnored()
-	pid, pidfd, err := spawn(p, fds, env)
+	return start(spawn, p, fds, env)
+}
+
+// start starts the program with a spawner, and sees to it that it is waited
+// for.
+func start(spawn spawner, p *Program, fds [3]int, env []string) (*Child, error) {
+	children.begin()
+	pid, err := spawn(p, fds, env)
 	if err != nil {
+		children.end(nil)
 		return nil, err
 	}
-	return newChild(pid, pidfd), nil
+	c := &Child{PID: pid}
+	children.end(c)
+	return c, nil
 }
 
 // ignored are the signals that this process ignored, and now catches. Nobody
@@ -105,12 +115,11 @@ func ignoreCaught() {
 }
 
 // A spawner starts p with fds as its 0, 1 and 2, none of them below 3 but in
-// its own place, and returns a pidfd, or -1 where the kernel has none. The
-// error is an *Error.
-type spawner func(p *Program, fds [3]int, env []string) (pid, pidfd int, err error)
+// its own place. The error is an *Error.
+type spawner func(p *Program, fds [3]int, env []string) (pid int, err error)
 
 // spawn takes the fast way where there is one.
-func spawn(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+func spawn(p *Program, fds [3]int, env []string) (pid int, err error) {
 	if haveVfork() {
 		return vforkExec(p, fds, env)
 	}

@@ -93,7 +93,7 @@ func TestLimitsHoldInTheChildOnly(t *testing.T) {
 // fast reports whether vforkExec is what it says.
 func fast() bool {
 	p := Program{Path: "/", Limits: []Limit{{unix.RLIMIT_CORE, 0, 0}}}
-	_, _, err := vforkExec(&p, [3]int{0, 1, 2}, nil)
+	_, err := vforkExec(&p, [3]int{0, 1, 2}, nil)
 	return haveVfork() && !errors.Is(err, syscall.ENOSYS)
 }
 

@@ -51,7 +51,7 @@ import (
 
 // cloneArgs is struct clone_args as of Linux 5.3 (clone(2)).
 type cloneArgs struct {
-	flags, pidfd, _, _, exitSignal, _, _, _ uint64
+	flags, _, _, _, exitSignal, _, _, _ uint64
 }
 
 // A failure is the word that a child leaves when it could not go on.
@@ -72,7 +72,6 @@ const maxOps = 32
 // the plan until the child has let go of it.
 type plan struct {
 	args   cloneArgs
-	pidfd  int32
 	failed failure
 	ops    [maxOps]op
 	n      int
@@ -97,11 +96,11 @@ func (pl *plan) add(nr, a, b, c, d uintptr) {
 }
 
 // vforkExec starts a program with a vfork of its own.
-func vforkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error) {
+func vforkExec(p *Program, fds [3]int, env []string) (pid int, err error) {
 	pl := plans.Get().(*plan)
 	defer plans.Put(pl)
 	if err := pl.prepare(p, fds, env); err != nil {
-		return 0, -1, err
+		return 0, err
 	}
 	child, errno := vfork(&pl.args, &pl.ops[0], &pl.failed)
 	runtime.KeepAlive(p)
@@ -111,24 +110,23 @@ func vforkExec(p *Program, fds [3]int, env []string) (pid, pidfd int, err error)
 		noVfork.Store(true)
 		return forkExec(p, fds, env)
 	default:
-		return 0, -1, p.fail("clone3", e)
+		return 0, p.fail("clone3", e)
 	}
 	if pl.failed.errno != 0 {
-		buryChild(int(child), int(pl.pidfd))
-		return 0, -1, p.fail(pl.blame(), syscall.Errno(pl.failed.errno))
+		buryChild(int(child))
+		return 0, p.fail(pl.blame(), syscall.Errno(pl.failed.errno))
 	}
-	return int(child), int(pl.pidfd), nil
+	return int(child), nil
 }
 
 // buryChild takes a child that never became the program out of the process
 // table.
-func buryChild(pid, pidfd int) {
+func buryChild(pid int) {
 	for {
 		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
 			break
 		}
 	}
-	unix.Close(pidfd)
 }
 
 // prepare writes the plan for p.
@@ -139,10 +137,9 @@ func (pl *plan) prepare(p *Program, fds [3]int, env []string) error {
 	if err := pl.strings(p, env); err != nil {
 		return p.fail("execve", err)
 	}
-	pl.n, pl.failed, pl.pidfd = 0, failure{}, -1
+	pl.n, pl.failed = 0, failure{}
 	pl.args = cloneArgs{
-		flags:      unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
-		pidfd:      uint64(uintptr(unsafe.Pointer(&pl.pidfd))),
+		flags:      unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_CLEAR_SIGHAND,
 		exitSignal: uint64(unix.SIGCHLD),
 	}
 	if p.Setsid {

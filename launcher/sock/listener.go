@@ -84,10 +84,16 @@ func (l *Listener) accept() (Conn, error) {
 	var fd int
 	var peer unix.Sockaddr
 	var err error
-	waited := l.raw.Read(func(s uintptr) bool {
+	take := func(s uintptr) bool {
 		fd, peer, err = unix.Accept4(int(s), unix.SOCK_CLOEXEC)
 		return err != unix.EAGAIN
-	})
+	}
+	// Whoever waits in Read has it to himself. Those who come for a client
+	// that is there need not stand behind him.
+	waited := l.raw.Control(func(s uintptr) { take(s) })
+	if waited == nil && err == unix.EAGAIN {
+		waited = l.raw.Read(take)
+	}
 	if waited != nil {
 		return Conn{}, ended(waited)
 	}
