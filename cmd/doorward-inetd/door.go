@@ -19,7 +19,6 @@ import (
 	"doorward/launcher/rules/book"
 	"doorward/launcher/run"
 	"doorward/launcher/sock"
-	"doorward/launcher/ucspi"
 	"doorward/launcher/xinetd"
 )
 
@@ -164,7 +163,7 @@ func (d *door) decide(policy acl.Policy, program run.Program) error {
 		d.note("denied by " + decision.Rule.String())
 		return refuse(decision.Reply)
 	}
-	env, err := ucspi.Doorward.Environ(h.Env, r, d.settings(decision), s.Lookup...)
+	env, err := xinetdhost.Style(s).Environ(h.Env, r, d.settings(decision), s.Lookup...)
 	if err != nil {
 		return err
 	}

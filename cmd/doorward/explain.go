@@ -16,6 +16,7 @@ import (
 	"doorward/acl"
 	"doorward/acl/hosts"
 	"doorward/cmd/internal/question"
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher/journal"
 	"doorward/launcher/lookup"
 	"doorward/launcher/rules"
@@ -300,10 +301,11 @@ func (e *explainer) conclude(r *acl.Request) error {
 	}
 	var base []string
 	var want []acl.Kind
+	style := ucspi.Doorward
 	if e.service != nil {
-		base, want = environ(e.service), e.service.Lookup
+		base, want, style = environ(e.service), e.service.Lookup, xinetdhost.Style(e.service)
 	}
-	env, err := ucspi.Doorward.Environ(base, r, set, want...)
+	env, err := style.Environ(base, r, set, want...)
 	e.Env = append(e.Env, env...)
 	return err
 }

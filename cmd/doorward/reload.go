@@ -11,6 +11,7 @@ import (
 
 	"doorward/acl"
 	"doorward/acl/cidr"
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/lookup"
@@ -184,6 +185,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Handler:     s.handler(service),
 		Program:     program,
 		Env:         environ(service),
+		Style:       xinetdhost.Style(service),
 		Want:        service.Lookup,
 		MaxSession:  service.MaxSession,
 		RemoteHost:  true,

@@ -72,6 +72,20 @@ func TestEnvironment(t *testing.T) {
 	s.waitFor(`test: 127\.0\.0\.2:\d+ allowed by default: pid \d+, exit 0`)
 }
 
+// What stands behind tcp-env finds out who its client is by itself, which it
+// would not if somebody had said so. RELAYCLIENT is doorward's business.
+func TestEnvironmentForTCPEnv(t *testing.T) {
+	config := strings.Replace(dumper("test", "relay_from = 127.0.0.1"), "DIR/dump.sh", "DIR/tcp-env DIR/dump.sh", 1)
+	_, port := start(t, config, map[string]string{"tcp-env": "exec /bin/sh \"$@\"\n"})
+	env := sections(mustDial(t, "127.0.0.1", net.JoinHostPort("127.0.0.1", port)))["env"]
+	if !slices.Contains(env, "RELAYCLIENT=") {
+		t.Errorf("may not relay: %q", env)
+	}
+	if i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "PROTO=") || strings.HasPrefix(e, "TCP") }); i >= 0 {
+		t.Errorf("%s is set", env[i])
+	}
+}
+
 // The connection is a plain socket on 0 and 1, the log is on 2, nothing else
 // is open, and nothing of doorward's own state reaches the daemon.
 func TestDescriptorsSignalsSession(t *testing.T) {

@@ -29,9 +29,11 @@ func (s Style) Environ(base []string, r *acl.Request, set []acl.Setenv, want ...
 	}
 	var room [1024]byte
 	w := writer{buf: room[:0], set: set}
-	s.connection(&w, r)
+	if s != Silent {
+		s.connection(&w, r)
+	}
 	w.settings()
-	return w.environ(base, s == Doorward), nil
+	return w.environ(base, s == Doorward || s == Silent), nil
 }
 
 func check(set []acl.Setenv) error {

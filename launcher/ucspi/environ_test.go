@@ -68,6 +68,7 @@ func TestEnviron(t *testing.T) {
 		{"a client without address", ucspi.TCPEnv, "", &acl.Request{Unix: true}, nil,
 			"PROTO=TCP TCPLOCALIP=0.0.0.0 TCPLOCALPORT=0 TCPREMOTEIP=0.0.0.0 TCPREMOTEPORT=0"},
 		{"a client without address is unset", ucspi.Doorward, "", &acl.Request{Unix: true}, nil, ""},
+		{"nothing but what the rules say", ucspi.Silent, "PATH=/bin PROTO=TCP", all(v4()), []acl.Setenv{{Name: "RELAYCLIENT"}}, "PATH=/bin RELAYCLIENT="},
 		{"a temporary failure is told", ucspi.TCPEnv, "", knowing(request("192.0.2.7:1", "10.9.9.9:25"),
 			acl.Answer{Status: acl.Failed}, acl.Answer{Status: acl.Failed}, acl.Answer{Status: acl.Failed}), nil,
 			"PROTO=TCP TCPLOCALIP=10.9.9.9 TCPLOCALPORT=25 TCPREMOTEIP=192.0.2.7 TCPREMOTEPORT=1 " +
@@ -92,7 +93,7 @@ func TestEnviron(t *testing.T) {
 func TestEnvironInheritsNoOtherConnection(t *testing.T) {
 	base := []string{"PROTO=TCP", "TCPREMOTEHOST=forged", "TCPREMOTEINFO=forged", "TCPLOCALHOST=forged", "TCPREMOTEIP=1",
 		"TCP6REMOTEHOST=forged", "TCP6REMOTEINFO=forged", "TCP6INTERFACE=lo", "TCP6REMOTEIP=1", "RELAYCLIENT=", "TCPREMOTE=kept", "FOO"}
-	for _, s := range []ucspi.Style{ucspi.Doorward, ucspi.TCPEnv, ucspi.TCPServer, ucspi.TCPServer6} {
+	for _, s := range []ucspi.Style{ucspi.Doorward, ucspi.TCPEnv, ucspi.TCPServer, ucspi.TCPServer6, ucspi.Silent} {
 		env, err := s.Environ(base, v4(), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -105,8 +106,9 @@ func TestEnvironInheritsNoOtherConnection(t *testing.T) {
 		if !slices.Contains(env, "TCPREMOTE=kept") || !slices.Contains(env, "FOO") {
 			t.Errorf("style %d: lost a variable that is none of ours: %q", s, env)
 		}
-		if slices.Contains(env, "RELAYCLIENT=") == (s == ucspi.Doorward) {
-			t.Errorf("style %d: RELAYCLIENT inherited: %v", s, s == ucspi.Doorward)
+		own := s == ucspi.Doorward || s == ucspi.Silent
+		if slices.Contains(env, "RELAYCLIENT=") == own {
+			t.Errorf("style %d: RELAYCLIENT inherited: %v", s, own)
 		}
 	}
 }

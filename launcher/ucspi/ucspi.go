@@ -45,6 +45,10 @@ const (
 	// TCPServer6 is tcpserver -6: PROTO is TCP6 and TCP*IP are in IPv6 form
 	// for IPv4 as well.
 	TCPServer6
+
+	// Silent is Doorward without a word about the connection, for programs
+	// that find out about it themselves unless somebody else has.
+	Silent
 )
 
 // softDNSError is what tcp-env(1) puts in place of a name that a temporary

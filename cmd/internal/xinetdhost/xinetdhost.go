@@ -5,6 +5,7 @@ package xinetdhost
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 
 	"doorward/launcher/rules/book"
 	"doorward/launcher/run"
+	"doorward/launcher/ucspi"
 	"doorward/launcher/xinetd"
 )
 
@@ -88,6 +90,18 @@ var inheritedUmask = func() int {
 	unix.Umask(mask)
 	return mask
 }()
+
+// Style says how the connection is described to a service's program. One that
+// is started through tcp-env(1) is left to that, which finds out more, such as
+// names, and does nothing where somebody has said who the client is.
+func Style(service *xinetd.Service) ucspi.Style {
+	for _, word := range append([]string{service.Server}, service.Argv...) {
+		if filepath.Base(word) == "tcp-env" {
+			return ucspi.Silent
+		}
+	}
+	return ucspi.Doorward
+}
 
 // Environ returns what a daemon's environment starts from. PATH is always
 // there: hardly a program does without.
