@@ -4,8 +4,8 @@
 // A [Service] says who may come and what is started. A [Port] is where its
 // clients come to; it keeps the count of who is in, and its service can be
 // replaced by another while connections are served. A [Server] does the work:
-// one goroutine a listener accepts, one goroutine a connection sees it through
-// from the decision to the end of its program.
+// some goroutines a listener accept and see a client through to the start of
+// its program (see crew); the end of that comes to the session.
 // A service may do without a program (Service.Handler), and a program may take
 // the whole socket (Server.Lend).
 //
