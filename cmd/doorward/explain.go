@@ -148,10 +148,25 @@ func (e *explainer) request(ctx context.Context, q question.Question, server, cl
 	if !client.Addr.IsValid() {
 		finders[acl.Name] = func(context.Context, *acl.Request, string) acl.Answer { return client.Answer() }
 	}
-	finders.Traced(func(f acl.Fact, a acl.Answer, took time.Duration) {
+	total := e.decideTimeout()
+	end := time.Now().Add(total)
+	finders = finders.Traced(func(f acl.Fact, a acl.Answer, took time.Duration) {
 		e.asked(r.At, f, a, took)
-	}).Attach(ctx, r, decideTimeout)
+		if total > 0 && a.Text == "" && !time.Now().Before(end) {
+			e.note(fmt.Sprintf("decide_timeout: %v are over: a rule sees %s as unknown", total, kinds[f.Kind]))
+		}
+	})
+	attach(ctx, finders, total)(r)
 	return r
+}
+
+// decideTimeout is how long it may take to find everything out; 0: as long as
+// it takes.
+func (e *explainer) decideTimeout() time.Duration {
+	if e.service == nil {
+		return 0
+	}
+	return e.service.DecideTimeout
 }
 
 // finders find facts out as serve does. There is no connection whose user an

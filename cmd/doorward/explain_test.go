@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestExplain(t *testing.T) {
@@ -60,5 +62,29 @@ func TestExplain(t *testing.T) {
 func TestExplainUsage(t *testing.T) {
 	if err := command([]string{"explain", "smtp"}, new(strings.Builder)); err != badUsage {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Where finding out takes longer than decide_timeout has it, explain ends when
+// a decision would, and says so.
+func TestExplainDecideTimeout(t *testing.T) {
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s, _ := prepare(t, dumper("test", "dnsbl = zone.example", "decide_timeout = 200ms", "dns = "+silent.LocalAddr().String()), nil)
+	var out strings.Builder
+	began := time.Now()
+	err = command([]string{"explain", "-json", "-config", s.dir + "/doorward.conf", "-hosts-allow", s.dir + "/hosts.allow",
+		"-hosts-deny", s.dir + "/hosts.deny", "test", "192.0.2.7"}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if !strings.Contains(out.String(), "decide_timeout: 200ms are over") || !strings.Contains(out.String(), `"verdict":"pass"`) && !strings.Contains(out.String(), `"verdict":"allow"`) {
+		t.Errorf("got %s", out.String())
 	}
 }

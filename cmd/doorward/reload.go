@@ -177,7 +177,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		Pace:       launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
 		Conditions: conditions(service),
 		Policy:     policies,
-		Attach:     attach(finders, service.DecideTimeout),
+		Attach:     attach(context.Background(), finders, service.DecideTimeout),
 		Banners: launcher.Banners{Always: service.Banner, Success: service.BannerSuccess, Fail: service.BannerFail,
 			Reader: program.Cred},
 		NoDelay:     service.Flags&xinetd.NoDelay != 0,
@@ -204,9 +204,9 @@ func (s *superserver) finders(id string) lookup.Finders {
 
 // attach gives requests a network to find facts out through, each within
 // decideTimeout, and all of them within total, if that is above 0.
-func attach(finders lookup.Finders, total time.Duration) func(*acl.Request) {
+func attach(ctx context.Context, finders lookup.Finders, total time.Duration) func(*acl.Request) {
 	if total == 0 {
-		return func(r *acl.Request) { finders.Attach(context.Background(), r, decideTimeout) }
+		return func(r *acl.Request) { finders.Attach(ctx, r, decideTimeout) }
 	}
 	return func(r *acl.Request) {
 		end := time.Now().Add(total)
@@ -215,7 +215,7 @@ func attach(finders lookup.Finders, total time.Duration) func(*acl.Request) {
 			if find == nil {
 				return acl.Answer{}
 			}
-			ctx, cancel := context.WithDeadline(context.Background(), end)
+			ctx, cancel := context.WithDeadline(ctx, end)
 			defer cancel()
 			return find(ctx, r, f.Arg)
 		}
