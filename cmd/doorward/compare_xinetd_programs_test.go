@@ -129,7 +129,7 @@ func rsyncDaemon() subject {
 				tell("the files of a module", dir, `rsync -r rsync://127.0.0.1/files/`),
 				tell("a fetched tree", dir, `rsync -rt rsync://127.0.0.1/files/ DIR/fetched/ && cat DIR/fetched/a DIR/fetched/sub/b`),
 				tell("a module that is not there", dir, `rsync rsync://127.0.0.1/other/`),
-				tell("a client that is kept out", dir, `rsync --address=127.0.0.3 rsync://127.0.0.1/files/`),
+				tell("a client that is kept out", dir, `rsync --address=127.0.0.3 rsync://127.0.0.1/files/ 2>/dev/null || echo kept out`), // reset or ended, as it happens
 			}
 		},
 	}

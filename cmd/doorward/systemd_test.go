@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,7 +272,7 @@ func TestSystemdUnderLoad(t *testing.T) {
 	if n := c.served.Load(); n < least {
 		t.Errorf("%d connections served, too few to mean anything", n)
 	}
-	if c.victims > 3*32 {
+	if c.victims > 3*runtime.NumCPU() { // as many as were being served just then
 		t.Errorf("%d connections lost with a doorward that was killed", c.victims)
 	}
 	t.Logf("%d connections served, %d lost in all, %d of them in the hands of a doorward that was killed", c.served.Load(), len(c.lost)+c.victims, c.victims)
