@@ -27,6 +27,8 @@ type reaper struct {
 	orphans  bool           // wait for those as well whom nobody here has started
 	parked   bool           // there was no child: the reaper waits for kick
 	kick     chan struct{}
+
+	stuck int // who has ended and could not be waited for; the goroutine's own
 }
 
 var children = reaper{by: make(map[int]*Child), kick: make(chan struct{}, 1)}
@@ -121,7 +123,11 @@ func (r *reaper) reap() time.Duration {
 		switch {
 		case orphan:
 			syscall.Wait4(pid, nil, unix.WNOHANG, nil)
-		case c == nil || !c.finish():
+		case c != nil && c.finish():
+		case r.stuck != pid: // most often somebody is about to watch it
+			r.stuck = pid
+			return batchPause
+		default:
 			r.sweep()
 			return stuckPause
 		}

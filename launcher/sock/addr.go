@@ -16,16 +16,21 @@ func unmap(sa unix.Sockaddr) (ap netip.AddrPort, mapped bool) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port)), false
 	case *unix.SockaddrInet6:
-		a := netip.AddrFrom16(sa.Addr)
-		if a.Is4In6() {
-			return netip.AddrPortFrom(a.Unmap(), uint16(sa.Port)), true
-		}
-		if sa.ZoneId != 0 {
-			a = a.WithZone(interfaceName(sa.ZoneId))
-		}
-		return netip.AddrPortFrom(a, uint16(sa.Port)), false
+		return unmap6(sa.Addr, sa.ZoneId, uint16(sa.Port))
 	}
 	return netip.AddrPort{}, false
+}
+
+// unmap6 is unmap for what may be IPv4 in IPv6.
+func unmap6(addr [16]byte, zone uint32, port uint16) (ap netip.AddrPort, mapped bool) {
+	a := netip.AddrFrom16(addr)
+	if a.Is4In6() {
+		return netip.AddrPortFrom(a.Unmap(), port), true
+	}
+	if zone != 0 {
+		a = a.WithZone(interfaceName(zone))
+	}
+	return netip.AddrPortFrom(a, port), false
 }
 
 // sockaddr is the way back, for bind(2).

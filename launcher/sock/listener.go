@@ -80,34 +80,6 @@ func (l *Listener) Accept() (Conn, error) {
 	}
 }
 
-func (l *Listener) accept() (Conn, error) {
-	var fd int
-	var peer unix.Sockaddr
-	var err error
-	take := func(s uintptr) bool {
-		fd, peer, err = unix.Accept4(int(s), unix.SOCK_CLOEXEC)
-		return err != unix.EAGAIN
-	}
-	// Whoever waits in Read has it to himself. Those who come for a client
-	// that is there need not stand behind him.
-	waited := l.raw.Control(func(s uintptr) { take(s) })
-	if waited == nil && err == unix.EAGAIN {
-		waited = l.raw.Read(take)
-	}
-	if waited != nil {
-		return Conn{}, ended(waited)
-	}
-	if err != nil {
-		return Conn{}, err
-	}
-	local, err := unix.Getsockname(fd)
-	if err != nil {
-		unix.Close(fd)
-		return Conn{}, err
-	}
-	return newConn(fd, peer, local), nil
-}
-
 // Wait waits until there is something to accept or to receive, and leaves it
 // there: a service that takes the whole socket (xinetd's wait = yes) is
 // started when Wait returns nil. Errors as Accept's.
