@@ -10,34 +10,57 @@ import (
 	"sync"
 )
 
-// Build makes a table of many prefixes at once, several times faster than
+// A Builder makes a table of many prefixes at once, several times faster than
 // Insert does one by one: sorted, each trie is filled while it is in the cache,
-// and equal prefixes are neighbours. The values of one prefix keep the order of
-// seq. The error is that of the first prefix that is not valid.
-//
-// Up to workers goroutines share the work; more than 4 find nothing to do. Take
-// 2 or more to start quickly, and 1 while connections are being served.
+// and equal prefixes are neighbours. The zero Builder is empty and ready.
 //
 // A million prefixes are four million objects, and the garbage collector would
 // walk them again and again as they become more. The caller may turn it off
 // meanwhile (runtime/debug.SetGCPercent), which saves a third of the time.
-func Build[V any](workers int, seq iter.Seq2[netip.Prefix, V]) (*Table[V], error) {
-	t := New[V]()
-	var b builder
-	for p, v := range seq {
-		p, err := Canonical(p)
-		if err != nil {
-			return nil, err
-		}
-		b.add(p, t.add(v))
+type Builder[V any] struct {
+	values []V
+	parts  builder
+}
+
+// Add is Table.Insert, but the work comes later.
+func (b *Builder[V]) Add(p netip.Prefix, v V) error {
+	p, err := Canonical(p)
+	if err != nil {
+		return err
 	}
-	err := b.run(workers)
-	t.hosts4, t.hosts6 = b.hosts4, b.hosts6
-	t.nets = b.nets[even].merge(b.nets[odd])
-	for _, w := range slices.Concat(b.twins[:]...) {
+	b.values = append(b.values, v)
+	b.parts.add(p, uint32(len(b.values)-1))
+	return nil
+}
+
+// Table returns the table. The builder is empty then. The values of one prefix
+// keep the order in which they were added.
+//
+// Up to workers goroutines share the work; more than 4 find nothing to do. Take
+// 2 or more to start quickly, and 1 while connections are being served.
+func (b *Builder[V]) Table(workers int) (*Table[V], error) {
+	parts := b.parts
+	t := &Table[V]{values: b.values}
+	*b = Builder[V]{}
+	err := parts.run(workers)
+	t.hosts4, t.hosts6 = parts.hosts4, parts.hosts6
+	t.nets = parts.nets[even].merge(parts.nets[odd])
+	for _, w := range slices.Concat(parts.twins[:]...) {
 		t.link(w.first, w.later)
 	}
 	return t, err
+}
+
+// Build makes a table of the prefixes of seq; see [Builder]. The error is that
+// of the first prefix that is not valid.
+func Build[V any](workers int, seq iter.Seq2[netip.Prefix, V]) (*Table[V], error) {
+	var b Builder[V]
+	for p, v := range seq {
+		if err := b.Add(p, v); err != nil {
+			return nil, err
+		}
+	}
+	return b.Table(workers)
 }
 
 // A builder fills the parts of a table from one list each: no goroutine writes

@@ -2,11 +2,9 @@ package hosts
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 
 	"doorward/acl"
-	"doorward/acl/cidr"
 )
 
 // Bounds on pattern files, which may name others.
@@ -14,7 +12,6 @@ const (
 	maxDepth = 100   // a file in a file in a file
 	maxFiles = 10000 // all of them
 	maxWord  = 8190  // bytes of a pattern; libwrap overflows its buffer there
-	minSet   = 8     // fewer prefixes in a row are compared one by one
 )
 
 var (
@@ -30,6 +27,7 @@ var (
 type patternFile struct {
 	name  string
 	parts []part
+	run   netRun       // the prefixes at the end of what has been read, not yet in parts
 	flat  []*[]pattern // its own patterns and those of the files it names
 	err   error        // why it could not be read
 	open  bool         // being read: whoever names it now is in it
@@ -103,17 +101,15 @@ func (c *compiler) readFile(f *patternFile) {
 		c.pos.Line++
 		c.fileLine(f, line)
 	}
+	f.endRun()
 	c.pos = pos
 	c.depth--
-	for i := range f.parts {
-		f.parts[i].patterns = c.gather(f.parts[i].patterns, false)
-	}
 }
 
 // fileLine compiles the words of a line of f.
 func (c *compiler) fileLine(f *patternFile, line string) {
-	c.lintFileLine(line)
-	for tok := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == '\v' || r == '\f' || r < 0x80 && blank(byte(r)) }) {
+	c.lintFileLine(line, kindsIn(line))
+	for tok, has := range fileWords(line) {
 		if !c.counted() {
 			return
 		}
@@ -121,16 +117,38 @@ func (c *compiler) fileLine(f *patternFile, line string) {
 			c.bad(tok[:40], errLongWord)
 			continue
 		}
+		if tok[0] == '/' {
+			f.endRun() // that file may name f, and must find all of it so far
+		}
 		var p pattern
-		c.hostPattern(&p, tok, kindsIn(tok))
-		if len(f.parts) == 0 || f.parts[len(f.parts)-1].file != nil || p.file != nil {
-			f.parts = append(f.parts, part{file: p.file})
+		c.hostPattern(&p, tok, has)
+		if p.plainNet() && !c.compat.plain {
+			f.run.add(p.net)
+			continue
 		}
-		if p.file == nil {
-			last := &f.parts[len(f.parts)-1]
-			last.patterns = append(last.patterns, p)
-		}
+		f.endRun()
+		f.add(p)
 	}
+}
+
+// add appends a pattern to the last part, or as a part of its own.
+func (f *patternFile) add(p pattern) {
+	if len(f.parts) == 0 || f.parts[len(f.parts)-1].file != nil || p.file != nil {
+		f.parts = append(f.parts, part{file: p.file})
+	}
+	if p.file == nil {
+		last := &f.parts[len(f.parts)-1]
+		last.patterns = append(last.patterns, p)
+	}
+}
+
+// endRun appends what a run of prefixes comes to. Order matters only around
+// patterns that ask for something, and a prefix asks for nothing.
+func (f *patternFile) endRun() {
+	for _, p := range f.run.patterns() {
+		f.add(p)
+	}
+	f.run = netRun{}
 }
 
 // unreadable notes why f could not be read. libwrap says nothing about one that
@@ -161,45 +179,4 @@ func (f *patternFile) flatten(flat []*[]pattern, seen map[*patternFile]bool) []*
 		}
 	}
 	return flat
-}
-
-// gather replaces runs of prefixes by sets. Order matters only around patterns
-// that ask for something, and a prefix asks for nothing.
-func (c *compiler) gather(ps []pattern, keep bool) []pattern {
-	if c.compat.plain {
-		return ps
-	}
-	var out []pattern
-	for len(ps) > 0 {
-		n := 0
-		for n < len(ps) && ps[n].plainNet() {
-			n++
-		}
-		if n < minSet {
-			n = max(n, 1)
-			out = append(out, ps[:n]...)
-		} else {
-			out = append(out, newSet(ps[:n:n], keep))
-		}
-		ps = ps[n:]
-	}
-	return out
-}
-
-func newSet(ps []pattern, keep bool) pattern {
-	table, err := cidr.Build(1, func(yield func(netip.Prefix, struct{}) bool) {
-		for i := range ps {
-			if !yield(ps[i].net, struct{}{}) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		panic(err) // the prefixes are valid: newPattern has made them
-	}
-	s := &set{table: table}
-	if keep {
-		s.patterns = ps
-	}
-	return pattern{op: opSet, text: "a net", set: s}
 }

@@ -2,6 +2,7 @@ package hosts
 
 import (
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -115,6 +116,23 @@ func words(s string, yield func(word string, has kinds)) {
 		}
 		if i > start {
 			yield(s[start:i], has)
+		}
+	}
+}
+
+// fileWords cuts a line of a pattern file into its words, each with the kinds of
+// its bytes. Commas do not separate there, and two more blanks do.
+func fileWords(s string) iter.Seq2[string, kinds] {
+	return func(yield func(string, kinds) bool) {
+		for i := 0; i < len(s); i++ {
+			start := i
+			var has kinds
+			for ; i < len(s) && !blank(s[i]) && s[i] != '\v' && s[i] != '\f'; i++ {
+				has |= kindOf[s[i]]
+			}
+			if i > start && !yield(s[start:i], has) {
+				return
+			}
 		}
 	}
 }

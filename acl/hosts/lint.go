@@ -235,8 +235,11 @@ func (c *compiler) lintMask4(p *pattern, net, mask string) {
 	}
 }
 
-// lintFileLine looks at a line of a pattern file.
-func (c *compiler) lintFileLine(line string) {
+// lintFileLine looks at a line of a pattern file, which has these kinds of bytes.
+func (c *compiler) lintFileLine(line string, has kinds) {
+	if has.only(digit | dot | slash | space) {
+		return
+	}
 	if i := strings.IndexByte(line, '#'); i >= 0 && (i == 0 || blank(line[i-1])) {
 		c.warn("FILE-COMMENT", line[i:], "there are no comments in a pattern file: every word of it is a pattern")
 	}
@@ -244,14 +247,14 @@ func (c *compiler) lintFileLine(line string) {
 		if fold(w, "except") {
 			c.warn("FILE-EXCEPT", w, "there is no EXCEPT in a pattern file: the patterns behind it match, too")
 		}
-		if !has.any(slash) {
+		if !has.any(slash) || has.any(bracket) {
 			return
 		}
 		if a, err := netip.ParsePrefix(w); err == nil && a.Addr().Is6() {
 			c.warn("MASK", w, "an IPv6 prefix must be in brackets: ["+a.Addr().String()+"]/"+strconv.Itoa(a.Bits()))
 		}
 	})
-	if strings.ContainsRune(line, ',') {
+	if has.any(comma) {
 		c.warn("FILE-COMMA", line, "commas do not separate in a pattern file")
 	}
 }

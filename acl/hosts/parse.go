@@ -195,30 +195,6 @@ func (c *compiler) daemonList(s string) list {
 	return l
 }
 
-// gatherTokens does for a list what gather does for a pattern file. The words
-// stay with the set, for Explain and the index.
-// If there are no runs it returns nil.
-func (c *compiler) gatherTokens(ts []token) []token {
-	if c.compat.plain || len(ts) < minSet || ts[0].daemon {
-		return nil
-	}
-	var out []token
-	for len(ts) > 0 {
-		var run []pattern
-		for len(run) < len(ts) && ts[len(run)].who == nil && ts[len(run)].host.plainNet() {
-			run = append(run, ts[len(run)].host)
-		}
-		n := max(len(run), 1)
-		if n < minSet {
-			out = append(out, ts[:n]...)
-		} else {
-			out = append(out, token{text: "a net", host: newSet(run, true)})
-		}
-		ts = ts[n:]
-	}
-	return out
-}
-
 // shorten keeps a message about a word shorter than the word may be.
 func shorten(word string) string {
 	const most = 80

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"doorward/acl"
-	"doorward/acl/cidr"
 )
 
 // A pattern is a pattern for hosts: a word of a client list, what follows the @
@@ -40,21 +39,12 @@ const (
 	opSet                // many opNet in one
 )
 
-// plainNet reports whether p is a prefix and nothing but a prefix.
-func (p *pattern) plainNet() bool { return p.op == opNet && !p.net.Contains(broadcast) }
-
 // masked is an IPv4 net with a mask whose ones are not all on the left.
 type masked struct{ net, mask uint32 }
 
 // broadcast is the address that libwrap cannot tell from an error, and so never
 // finds in a net with a mask.
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-
-// A set stands for a run of patterns that are prefixes.
-type set struct {
-	table    *cidr.Table[struct{}]
-	patterns []pattern // nil for those of a pattern file
-}
 
 // hostPattern compiles a token, which is not empty and consists of these kinds
 // of bytes.
