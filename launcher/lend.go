@@ -76,7 +76,7 @@ func (d *lender) lend(ctx context.Context) {
 			return err
 		}
 		v = newVisit(svc, fd, r, now)
-		v.lent = true
+		v.lent, v.event.Datagram = true, d.l.Datagram()
 		if v.event.Err = d.enter(r.Remote.Addr(), now); v.event.Err != nil {
 			v.event.Kind = journal.Refused
 			return nil

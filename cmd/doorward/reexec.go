@@ -254,7 +254,7 @@ func (s *superserver) adopt(key string, p *launcher.Port) {
 	for _, v := range s.heirs[key] {
 		v.Port = p
 		if v.Conn == nil {
-			s.counts.Sink(journal.Event{Kind: journal.Started, Service: v.Event.Service})
+			s.counts.Sink(journal.Event{Kind: journal.Started, Service: v.Event.Service, Datagram: v.Event.Datagram})
 		}
 		s.server.Adopt(v)
 	}

@@ -62,7 +62,7 @@ func (s *superserver) follow(config *xinetd.Config) {
 		if c.New == nil {
 			s.shut(s.doors[c.Old.Key()])
 			delete(s.doors, c.Old.Key())
-			s.logs.Set(c.Old.ID, servicelog.Config{})
+			s.logs.Set(journalKey(c.Old), servicelog.Config{})
 			s.say(c.String())
 			continue
 		}
@@ -72,6 +72,11 @@ func (s *superserver) follow(config *xinetd.Config) {
 		}
 		s.sayOnce("service "+c.New.Key(), err)
 	}
+}
+
+// journalKey says which service the journal and its sinks mean.
+func journalKey(service *xinetd.Service) journal.Key {
+	return journal.Key{Service: service.ID, Datagram: service.Protocol == "udp"}
 }
 
 // running returns the services that have a door, as a configuration.
@@ -96,7 +101,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 			d.stop()
 		}
 		d.set(service, svc)
-		s.logs.Set(service.ID, s.logOf(service))
+		s.logs.Set(journalKey(service), s.logOf(service))
 		if otherwise {
 			s.accept(d)
 		}
@@ -107,7 +112,7 @@ func (s *superserver) enter(d *door, service *xinetd.Service) error {
 		return err
 	}
 	next.set(service, svc)
-	s.logs.Set(service.ID, s.logOf(service))
+	s.logs.Set(journalKey(service), s.logOf(service))
 	if d != nil {
 		s.shut(d)
 	}

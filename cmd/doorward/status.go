@@ -78,7 +78,7 @@ func (s *superserver) writeStatus(out io.Writer) {
 	fmt.Fprintln(w, "service\trunning\tof\tstarted\tdenied\trefused\tfailed\tlistens on")
 	for _, key := range slices.Sorted(maps.Keys(s.doors)) {
 		d := s.doors[key]
-		n := s.counts.Of(d.service.ID)
+		n := s.counts.Of(journalKey(d.service))
 		most := "any"
 		if d.service.Instances > 0 {
 			most = fmt.Sprint(d.service.Instances)

@@ -6,7 +6,7 @@ import "sync"
 // for use.
 type Counts struct {
 	mu sync.Mutex
-	by map[string]Count
+	by map[Key]Count
 }
 
 // A Count is what happened to the connections of one service since the start.
@@ -22,7 +22,7 @@ type Count struct {
 func (c *Counts) Sink(e Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := c.by[e.Service]
+	n := c.by[e.Key()]
 	switch e.Kind {
 	case Started, Replaced:
 		n.Started++
@@ -39,13 +39,13 @@ func (c *Counts) Sink(e Event) {
 		return
 	}
 	if c.by == nil {
-		c.by = make(map[string]Count)
+		c.by = make(map[Key]Count)
 	}
-	c.by[e.Service] = n
+	c.by[e.Key()] = n
 }
 
 // Of returns what happened to the connections of a service.
-func (c *Counts) Of(service string) Count {
+func (c *Counts) Of(service Key) Count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.by[service]

@@ -47,6 +47,8 @@ type Event struct {
 	Time    time.Time
 	Service string
 
+	Datagram bool // the service is one for datagrams, and another of this name may not be
+
 	Remote, Local netip.AddrPort
 	Name, User    string // of the client, as found out, unescaped; empty: not asked for or unknown
 	LocalName     string // of the address it connected to, likewise
@@ -69,6 +71,15 @@ type Event struct {
 	Reply    string
 	Attempts []Attempt
 }
+
+// A Key tells services apart: one for datagrams may have the name of another.
+type Key struct {
+	Service  string
+	Datagram bool
+}
+
+// Key returns which service the event is about.
+func (e *Event) Key() Key { return Key{e.Service, e.Datagram} }
 
 // An Attempt is the envelope of a message that was refused, as the client gave
 // it: printable ASCII without spaces, of bounded length.

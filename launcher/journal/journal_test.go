@@ -105,6 +105,22 @@ func TestCountsUnderLoad(t *testing.T) {
 	}
 }
 
+// A service over TCP and one over UDP that have one name are two.
+func TestOneNameTwoServices(t *testing.T) {
+	var c journal.Counts
+	var out bytes.Buffer
+	sink := journal.All(c.Sink, journal.JSON(&out))
+	sink(journal.Event{Kind: journal.Started, Service: "a"})
+	sink(journal.Event{Kind: journal.Denied, Service: "a", Datagram: true})
+	if tcp, udp := c.Of(journal.Key{Service: "a"}), c.Of(journal.Key{Service: "a", Datagram: true}); tcp != (journal.Count{Started: 1, Running: 1}) || udp != (journal.Count{Denied: 1}) {
+		t.Errorf("got %+v and %+v", tcp, udp)
+	}
+	first, second, _ := strings.Cut(out.String(), "\n")
+	if strings.Contains(first, "protocol") || !strings.Contains(second, `"protocol":"udp"`) {
+		t.Errorf("got %s", out.String())
+	}
+}
+
 func FuzzEscape(f *testing.F) {
 	f.Add("a\nb\\\x00\xff")
 	f.Fuzz(func(t *testing.T, s string) {

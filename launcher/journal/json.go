@@ -13,6 +13,7 @@ type record struct {
 	Time    time.Time `json:"time"`
 	Event   string    `json:"event"`
 	Service string    `json:"service"`
+	Proto   string    `json:"protocol,omitempty"` // udp, or left out
 	Remote  string    `json:"remote,omitempty"`
 	Local   string    `json:"local,omitempty"`
 	Name    string    `json:"name,omitempty"`
@@ -48,6 +49,9 @@ func recordOf(e *Event) record {
 	r := record{Time: e.Time, Event: e.Kind.String(), Service: e.Service, Name: clip(e.Name), User: clip(e.User),
 		Relay: e.Relay, PID: e.PID, Running: e.Running, Seconds: e.Duration.Seconds(), Text: clip(e.Text),
 		Reply: clip(e.Reply), Attempts: e.Attempts}
+	if e.Datagram {
+		r.Proto = "udp"
+	}
 	if e.Remote.IsValid() {
 		r.Remote = e.Remote.String()
 	}

@@ -58,16 +58,16 @@ type Logs struct {
 	Warn func(text string)
 
 	mu    sync.Mutex
-	by    map[string]Config // by the name of the service
-	files map[string]*file  // by path
+	by    map[journal.Key]Config
+	files map[string]*file // by path
 }
 
 // Set gives a service another log. The zero Config takes it away.
-func (l *Logs) Set(service string, c Config) {
+func (l *Logs) Set(service journal.Key, c Config) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by == nil {
-		l.by, l.files = make(map[string]Config), make(map[string]*file)
+		l.by, l.files = make(map[journal.Key]Config), make(map[string]*file)
 	}
 	if c.File == "" && !c.Syslog {
 		delete(l.by, service)
@@ -97,7 +97,7 @@ func (l *Logs) wants(path string) bool {
 // Sink writes the lines of an event to the log of its service.
 func (l *Logs) Sink(e journal.Event) {
 	l.mu.Lock()
-	c, ok := l.by[e.Service]
+	c, ok := l.by[e.Key()]
 	f := l.files[c.File]
 	l.mu.Unlock()
 	if !ok {

@@ -55,7 +55,7 @@ func TestLines(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
 			var l servicelog.Logs
-			l.Set("smtp", servicelog.Config{File: path, Success: tt.success, Failure: tt.failure, Hosts: []string{deny.File}})
+			l.Set(journal.Key{Service: "smtp"}, servicelog.Config{File: path, Success: tt.success, Failure: tt.failure, Hosts: []string{deny.File}})
 			tt.event.Service, tt.event.Time, tt.event.Remote = "smtp", now, client
 			l.Sink(tt.event)
 			b, _ := os.ReadFile(path)
@@ -81,7 +81,7 @@ func open(t *testing.T, c servicelog.Config) *logs {
 	l := &logs{path: filepath.Join(t.TempDir(), "log")}
 	l.Warn = func(text string) { l.said = append(l.said, strings.TrimPrefix(text, l.path+": ")) }
 	c.File, c.Failure = l.path, servicelog.Attempt
-	l.Set("a", c)
+	l.Set(journal.Key{Service: "a"}, c)
 	return l
 }
 
@@ -156,14 +156,14 @@ func TestUnwritable(t *testing.T) {
 // Several services may have one log, and their lines are whole.
 func TestShared(t *testing.T) {
 	l := open(t, servicelog.Config{})
-	l.Set("b", servicelog.Config{File: l.path, Failure: servicelog.Attempt})
+	l.Set(journal.Key{Service: "b"}, servicelog.Config{File: l.path, Failure: servicelog.Attempt})
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(l.event)
 	}
 	wg.Wait()
 	l.want(t, strings.Repeat(line, 100))
-	l.Set("a", servicelog.Config{})
+	l.Set(journal.Key{Service: "a"}, servicelog.Config{})
 	l.event()
 	l.want(t, strings.Repeat(line, 100))
 }
