@@ -63,15 +63,20 @@ func Build[V any](workers int, seq iter.Seq2[netip.Prefix, V]) (*Table[V], error
 	return b.Table(workers)
 }
 
-// A builder fills the parts of a table from one list each: no goroutine writes
-// where another one does.
+// A builder fills the parts of a table. Each part picks its entries, and no
+// goroutine writes where another one does.
 type builder struct {
-	lists  [4][]entry
+	blocks [][]entry // full ones, in order
+	block  []entry   // the one that is being filled
 	nets   [2]tries
 	hosts4 map[uint32]uint32
 	hosts6 map[[16]byte]uint32
 	twins  [4][]twin
 }
+
+// blockSize is how many entries are allocated at once: what is never moved
+// costs no time and leaves nothing behind.
+const blockSize = 1 << 14
 
 // The parts: prefixes in tries of even and of odd number, and whole addresses.
 const (
@@ -84,29 +89,52 @@ const (
 // A twin is a later prefix that is equal to the first of its kind.
 type twin struct{ first, later uint32 }
 
-// add puts p on the list of its part.
+// add keeps p for its part.
 func (b *builder) add(p netip.Prefix, i uint32) {
-	part := even
-	switch {
-	case p.IsSingleIP() && p.Addr().Is4():
-		part = whole4
-	case p.IsSingleIP():
-		part = whole6
-	case !spansShards(p): // those that do share one trie
-		part += int(shard(p.Addr()) % 2)
+	e := newEntry(p, i)
+	e.part = partOf(p)
+	if len(b.block) == blockSize {
+		b.blocks = append(b.blocks, b.block)
+		b.block = make([]entry, 0, blockSize)
 	}
-	b.lists[part] = append(b.lists[part], newEntry(p, i))
+	b.block = append(b.block, e) // the first one grows: it may stay small
 }
 
-// run works off the lists, the slow ones first.
+func partOf(p netip.Prefix) uint8 {
+	switch a := p.Addr(); {
+	case p.IsSingleIP() && a.Is4():
+		return whole4
+	case p.IsSingleIP():
+		return whole6
+	case spansShards(p): // those that do share one trie
+		return even
+	default:
+		return even + uint8(shard(a)%2)
+	}
+}
+
+// of yields the entries of a part, in order.
+func (b *builder) of(part uint8) iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, block := range append(b.blocks[:len(b.blocks):len(b.blocks)], b.block) {
+			for k := range block {
+				if block[k].part == part && !yield(&block[k]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// run fills the parts, the slow ones first.
 func (b *builder) run(workers int) error {
 	var errs [2]error
 	jobs := make(chan func(), 4)
 	for n := range b.nets {
-		jobs <- func() { b.twins[n], errs[n] = b.nets[n].fill(b.lists[n]) }
+		jobs <- func() { b.twins[n], errs[n] = b.nets[n].fill(b.sorted(uint8(n))) }
 	}
-	jobs <- func() { b.hosts4, b.twins[whole4] = index(b.lists[whole4], (*entry).key4) }
-	jobs <- func() { b.hosts6, b.twins[whole6] = index(b.lists[whole6], (*entry).key6) }
+	jobs <- func() { b.hosts4, b.twins[whole4] = index(b.of(whole4), (*entry).key4) }
+	jobs <- func() { b.hosts6, b.twins[whole6] = index(b.of(whole6), (*entry).key6) }
 	close(jobs)
 
 	var wg sync.WaitGroup
@@ -121,9 +149,40 @@ func (b *builder) run(workers int) error {
 	return errors.Join(errs[:]...)
 }
 
-// fill adds es to empty tries, which keep pointers into it.
+// buckets is the number of lists that are sorted: many short ones take a third
+// of the time of a long one.
+const buckets = 1 << 12
+
+// sorted returns the entries of a part shard by shard, in whatever order, and
+// sorted within each.
+func (b *builder) sorted(part uint8) []entry {
+	var ends [buckets]int // of each bucket, once it is full
+	n := 0
+	for e := range b.of(part) {
+		ends[e.bucket()]++
+		n++
+	}
+	start := 0
+	for k, size := range ends {
+		ends[k], start = start, start+size
+	}
+	es := make([]entry, n)
+	for e := range b.of(part) {
+		k := e.bucket()
+		es[ends[k]] = *e
+		ends[k]++
+	}
+	start = 0
+	for _, end := range ends {
+		slices.SortFunc(es[start:end], compare)
+		start = end
+	}
+	return es
+}
+
+// fill adds es, in which equal prefixes are neighbours, to empty tries, which
+// keep pointers into it.
 func (ts *tries) fill(es []entry) (twins []twin, err error) {
-	slices.SortFunc(es, compare)
 	var first *entry // of its prefix
 	for k := range es {
 		e := &es[k]
@@ -150,11 +209,14 @@ func (ts tries) merge(o tries) tries {
 }
 
 // index makes a map of whole addresses.
-func index[K comparable](es []entry, key func(*entry) K) (map[K]uint32, []twin) {
-	m := make(map[K]uint32, len(es))
+func index[K comparable](es iter.Seq[*entry], key func(*entry) K) (map[K]uint32, []twin) {
+	n := 0
+	for range es {
+		n++
+	}
+	m := make(map[K]uint32, n)
 	var twins []twin
-	for k := range es {
-		e := &es[k]
+	for e := range es {
 		if first := putIfAbsent(&m, key(e), e.i); first != e.i {
 			twins = append(twins, twin{first, e.i})
 		}

@@ -13,6 +13,7 @@ type entry struct {
 	addr [16]byte // IPv4: the first four
 	bits uint8
 	is4  bool
+	part uint8 // of a table that is being built
 	i    uint32
 }
 
@@ -27,6 +28,9 @@ func newEntry(p netip.Prefix, i uint32) entry {
 	}
 	return e
 }
+
+// bucket spreads shards evenly (Fibonacci hashing).
+func (e *entry) bucket() uint32 { return shard(e.prefix().Addr()) * 2654435769 >> 20 }
 
 func (e *entry) prefix() netip.Prefix {
 	a := netip.AddrFrom16(e.addr)
