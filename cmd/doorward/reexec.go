@@ -25,18 +25,25 @@ import (
 // the process stays, and with it its number, its children and what it has
 // open. What the next generation must know is written to a file in memory
 // whose descriptor it finds in the environment: which descriptors are sockets,
-// which children serve whom, and which clients nothing has been done about.
+// which children serve whom, which clients nothing has been done about, and
+// who came how often.
 const handoverEnv = "DOORWARD_HANDOVER"
 
 // handoverTime is how long clients wait in the kernel for what is being done
 // for others at that moment.
 const handoverTime = 10 * time.Second
 
+// farewellTime is how long they wait for refused clients, who hear no more
+// than that: one that is cut off tries again, and is refused again.
+const farewellTime = 2 * time.Second
+
 // An estate is what one generation leaves to the next.
 type estate struct {
 	PID      int // of both: nobody else's estate
 	Sockets  []passedSocket
 	Sessions []passedSession
+	Memories map[string]launcher.Memory // by the key of the service
+	Sensors  []launcher.Sighting
 }
 
 type passedSocket struct {
@@ -81,6 +88,7 @@ func (s *superserver) succeed() error {
 	if lost > 0 {
 		s.say(plural(lost, "session") + " cannot be handed over")
 	}
+	s.awaitRefusals()
 	err = s.handOver(path, sessions)
 	s.server.Thaw()
 	for _, d := range s.doors {
@@ -89,10 +97,18 @@ func (s *superserver) succeed() error {
 	return err
 }
 
+func (s *superserver) awaitRefusals() {
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	if left := s.server.Refusals(ctx); left > 0 {
+		s.say(plural(left, "refused client") + " cut off")
+	}
+}
+
 // handOver writes the estate and executes path. It returns with an error only,
 // and has closed what it opened then.
 func (s *superserver) handOver(path string, sessions []launcher.Session) error {
-	e := estate{PID: os.Getpid()}
+	e := estate{PID: os.Getpid(), Memories: s.memories(), Sensors: s.sensors.Sightings(time.Now())}
 	var fds []int
 	defer func() {
 		for _, fd := range fds {
@@ -148,6 +164,14 @@ func (s *superserver) eachSocket(f func(l *sock.Listener, name string) error) er
 		}
 	}
 	return nil
+}
+
+func (s *superserver) memories() map[string]launcher.Memory {
+	m := make(map[string]launcher.Memory)
+	for key, d := range s.doors {
+		m[key] = d.port.Memory(time.Now())
+	}
+	return m
 }
 
 func (s *superserver) keyOf(p *launcher.Port) string {
@@ -222,6 +246,8 @@ func (s *superserver) inherit() error {
 		}
 		s.passed.Listeners = append(s.passed.Listeners, l)
 	}
+	s.memory = e.Memories
+	s.sensors.Recall(e.Sensors)
 	s.heirs = map[string][]launcher.Session{}
 	for _, p := range e.Sessions {
 		if c := p.Session.Conn; c != nil {
@@ -249,8 +275,13 @@ func read(number string) (e estate, err error) {
 	return e, nil
 }
 
-// adopt gives the port of a door the sessions that were left to it.
+// adopt gives the port of a door the sessions that were left to it, and what
+// was known of its clients.
 func (s *superserver) adopt(key string, p *launcher.Port) {
+	if m, ok := s.memory[key]; ok {
+		p.Recall(m, time.Now())
+		delete(s.memory, key)
+	}
 	for _, v := range s.heirs[key] {
 		v.Port = p
 		if v.Conn == nil {
@@ -276,4 +307,5 @@ func (s *superserver) adoptRest() {
 		p.Set(&launcher.Service{Name: name})
 		s.adopt(key, p)
 	}
+	s.memory = nil
 }

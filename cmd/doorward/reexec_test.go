@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -163,6 +164,88 @@ func TestReexecThatFails(t *testing.T) {
 	s.signal(syscall.SIGUSR2)
 	s.waitFor("re-executed: took over 1 socket and 0 sessions")
 	visit(t, port).end()
+}
+
+// How often clients came, and whom a sensor met, is known to the next
+// generation.
+func TestReexecRemembers(t *testing.T) {
+	tests := []struct{ name, line, log string }{
+		{"rate", "rate = 1/h", `test: 127\.0\.0\.1:\d+ refused: connections from this source are too frequent`},
+		{"cps", "cps = 1 3600", ""}, // a client waits in the kernel: nothing to be seen
+		{"sensor", "", `test: 127\.0\.0\.1:\d+ denied by `},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			trap := freePort(t)
+			sensor := strings.Replace(withoutProgram("trap", "type = INTERNAL UNLISTED", "flags = SENSOR", "deny_time = FOREVER"), "PORT", trap, 1)
+			s, port := start(t, dumper("test", tt.line)+sensor, nil)
+			mustDial(t, "127.0.0.1", "127.0.0.1:"+port)
+			switch tt.name {
+			case "sensor":
+				dialFrom("127.0.0.1", "127.0.0.1:"+trap)
+				s.waitFor("is kept out of every service")
+			case "cps":
+				mustDial(t, "127.0.0.1", "127.0.0.1:"+port)
+				s.waitFor("more than 1 connections in a second")
+			}
+			for n := range 2 {
+				s.signal(syscall.SIGUSR2)
+				s.waitForN("re-executed: took over 2 sockets", n+1)
+				s.waitForN("doorward: serving 2 services", n+2)
+			}
+			if tt.log != "" {
+				dialFrom("127.0.0.1", "127.0.0.1:"+port)
+				s.waitFor(tt.log)
+				return
+			}
+			c, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(300 * time.Millisecond))
+			if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("served during the break: %v", err)
+			}
+		})
+	}
+}
+
+// A refused client hears the end of its refusal, if it does not take for ever,
+// and one that does holds nobody up for long.
+func TestReexecWhileRefusing(t *testing.T) {
+	zone := "dnsbl = zone.example\n\tdns = 127.0.0.1:" + listed(t)
+	s, port := start(t, dumper("test", zone), nil)
+	quick, slow := refusedTalk(t, port), refusedTalk(t, port)
+	s.signal(syscall.SIGUSR2)
+	time.Sleep(300 * time.Millisecond)
+	fmt.Fprint(quick, "QUIT\r\n")
+	if got := quick.line(); !strings.HasPrefix(got, "221 ") {
+		t.Errorf("got %q", got)
+	}
+	s.waitFor("1 refused client cut off")
+	s.waitFor("re-executed")
+	slow.SetDeadline(time.Now().Add(10 * time.Second))
+	if n, err := slow.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+}
+
+// refusedTalk is a client that has been greeted, and will be told that it is
+// refused.
+func refusedTalk(t *testing.T, port string) *guest {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 3)}} // who is on the list
+	c, err := d.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	g := &guest{t: t, Conn: c}
+	if got := g.line(); !strings.HasPrefix(got, "220 ") {
+		t.Fatalf("got %q", got)
+	}
+	return g
 }
 
 func copyFile(t *testing.T, from, to string) {

@@ -83,6 +83,7 @@ type superserver struct {
 	passed   activation.Sockets
 	kept     []*sock.Listener              // bound by an earlier doorward, for services to take
 	heirs    map[string][]launcher.Session // handed over, for doors to take; nil in the first generation
+	memory   map[string]launcher.Memory    // likewise
 	doors    map[string]*door              // by xinetd.Service.Key
 	files    []string                      // the configuration was read from
 	reported map[string]string             // what was last said about each thing that can be wrong
