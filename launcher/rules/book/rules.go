@@ -92,6 +92,11 @@ func (b *Book) Policy(words ...string) (acl.Policy, error) {
 func (b *Book) Reload() (changed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	quietly(func() { changed, err = b.reload() })
+	return changed, err
+}
+
+func (b *Book) reload() (changed bool, err error) {
 	next := maps.Clone(b.current())
 	var errs []error
 	for _, word := range slices.Sorted(maps.Keys(next)) {
