@@ -90,9 +90,11 @@ func TestSensor(t *testing.T) {
 
 // Without an ident server there is no client that IDONLY lets in.
 func TestIDOnly(t *testing.T) {
-	s, port := start(t, dumper("test", "flags = IDONLY", "decide_timeout = 1s"), nil)
+	s, port := start(t, dumper("test", "flags = IDONLY", "decide_timeout = 1s",
+		"log_type = FILE DIR/test.log", "log_on_failure = HOST USERID"), nil)
 	if got, _ := dialFrom("127.0.0.8", "127.0.0.1:"+port); got != "" {
 		t.Errorf("got %q", got)
 	}
 	s.waitFor(`test: 127\.0\.0\.8:\d+ denied by .*doorward\.conf:\d+`)
+	waitForFile(t, s.dir+"/test.log", `^\S+: NOID: test 127\.0\.0\.8 no server\n$`)
 }

@@ -8,7 +8,7 @@ import (
 // logOf says where a service has its own log, beside doorward's, and what is
 // in it.
 func (s *superserver) logOf(service *xinetd.Service) servicelog.Config {
-	return servicelog.Config{
+	c := servicelog.Config{
 		File:     service.Log.File,
 		Soft:     service.Log.Soft,
 		Hard:     service.Log.Hard,
@@ -18,6 +18,10 @@ func (s *superserver) logOf(service *xinetd.Service) servicelog.Config {
 		Failure:  parts(service.LogFailure),
 		Hosts:    []string{s.hostsAllow, s.hostsDeny},
 	}
+	if service.Flags&xinetd.IDOnly != 0 {
+		c.IDOnly = service.At("flags")
+	}
+	return c
 }
 
 func parts(words []string) (p servicelog.Parts) {

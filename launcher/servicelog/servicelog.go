@@ -6,10 +6,11 @@
 //	26/11/24@08:05:34: EXIT: smtp status=0 pid=4242 duration=1(sec)
 //	26/11/24@08:05:35: FAIL: smtp address from=192.0.2.66
 //
-// It differs in three things. An IPv4 client is 192.0.2.7 whatever the socket,
+// It differs in four things. An IPv4 client is 192.0.2.7 whatever the socket,
 // not ::ffff:192.0.2.7. A file may be renamed or removed at any time: the next
 // line goes to a new one. A file that is full is written to again as soon as
-// there is room.
+// there is room. A client that is kept out for its user (NOID) has no START
+// and no EXIT about it, for nothing was started.
 package servicelog
 
 import (
@@ -20,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"doorward/acl"
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/syslog"
@@ -36,6 +38,7 @@ type Config struct {
 
 	Success, Failure Parts    // what is written of clients that are let in, and of others; 0: nothing
 	Hosts            []string // rule files whose denials are libwrap's, not those of the service
+	IDOnly           acl.Pos  // the rule that denies clients whose user nobody tells; zero: none
 }
 
 // Parts are what a line has beside the name of the service.
@@ -171,9 +174,19 @@ func (c *Config) exit(e *journal.Event) []byte {
 }
 
 func (c *Config) fail(e *journal.Event) []byte {
+	if e.Kind == journal.Denied && c.IDOnly != (acl.Pos{}) && e.Rule == c.IDOnly {
+		return c.noID(e)
+	}
 	b := append([]byte("FAIL: "), e.Service...)
 	b = append(append(b, ' '), c.reason(e)...)
 	return from(b, c.Failure, e.Remote)
+}
+
+// noID is xinetd's line about a client that IDONLY keeps out. It has the
+// address whatever the parts are.
+func (c *Config) noID(e *journal.Event) []byte {
+	b := append([]byte("NOID: "), e.Service...)
+	return append(e.Remote.Addr().AppendTo(append(b, ' ')), " no server"...)
 }
 
 // reasons are xinetd's words.

@@ -27,6 +27,7 @@ var (
 // Lines are xinetd's, with the parts that were asked for and no others.
 func TestLines(t *testing.T) {
 	deny := acl.Pos{File: "/etc/hosts.deny", Line: 3}
+	idOnly := acl.Pos{File: "/etc/xinetd.d/smtp", Line: 4}
 	tests := []struct {
 		success, failure servicelog.Parts
 		event            journal.Event
@@ -43,6 +44,8 @@ func TestLines(t *testing.T) {
 		{all, 0, journal.Event{Kind: journal.Denied}, ""},
 		{0, servicelog.Host, journal.Event{Kind: journal.Denied}, "FAIL: smtp address from=192.0.2.7"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Denied, Rule: deny}, "FAIL: smtp libwrap"},
+		{0, servicelog.Attempt, journal.Event{Kind: journal.Denied, Rule: idOnly}, "NOID: smtp 192.0.2.7 no server"},
+		{all, 0, journal.Event{Kind: journal.Denied, Rule: idOnly}, ""},
 		{0, servicelog.Host | servicelog.UserID, journal.Event{Kind: journal.Denied, User: "eve"}, "FAIL: smtp address from=192.0.2.7|USERID: smtp eve"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: launcher.ErrTime}, "FAIL: smtp time"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: fmt.Errorf("%w: 3.00", launcher.ErrLoad)}, "FAIL: smtp load"},
@@ -55,7 +58,7 @@ func TestLines(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")
 			var l servicelog.Logs
-			l.Set(journal.Key{Service: "smtp"}, servicelog.Config{File: path, Success: tt.success, Failure: tt.failure, Hosts: []string{deny.File}})
+			l.Set(journal.Key{Service: "smtp"}, servicelog.Config{File: path, Success: tt.success, Failure: tt.failure, Hosts: []string{deny.File}, IDOnly: idOnly})
 			tt.event.Service, tt.event.Time, tt.event.Remote = "smtp", now, client
 			l.Sink(tt.event)
 			b, _ := os.ReadFile(path)
