@@ -22,7 +22,7 @@ var (
 	errTCPMux    = errors.New("TCPMUX is refused: one open port would be all of them (CVE-2012-0862, CVE-2013-4342)")
 	errSecure    = errors.New("refused: it never worked, not in xinetd either")
 	errSELinux   = errors.New("refused: programs keep doorward's SELinux context")
-	errSmallUDP  = errors.New("refused for UDP: who answers forged senders floods them (CERT CA-1996-01)")
+	errSmallUDP  = errors.New("refused for UDP: who answers forged senders floods them, and two such services each other for ever (CERT CA-1996-01)")
 	errOwnAccept = errors.New("does not go with wait = yes: doorward accepts the clients of this one itself")
 	errWait      = errors.New("does not go with wait = yes: the program accepts clients itself")
 	errFile      = errors.New("want a path from the root")
