@@ -68,6 +68,9 @@ func benchmark(rounds int, length time.Duration, only *regexp.Regexp, lists bool
 	if err := b.memory(); err != nil {
 		return err
 	}
+	if err := b.reload(); err != nil {
+		return err
+	}
 	if err := b.decide(); err != nil {
 		return err
 	}
