@@ -13,12 +13,15 @@ import (
 
 	"doorward/acl"
 	"doorward/cmd/internal/xinetdhost"
+	"doorward/launcher/banner"
+	"doorward/launcher/dnslist"
 	"doorward/launcher/lookup"
 	"doorward/launcher/proxyproto"
 	"doorward/launcher/reject"
 	"doorward/launcher/rules/book"
 	"doorward/launcher/run"
 	"doorward/launcher/sock"
+	"doorward/launcher/when"
 	"doorward/launcher/xinetd"
 )
 
@@ -28,6 +31,7 @@ const (
 	headerTime  = 5 * time.Second
 	refusalTime = time.Minute
 	commandTime = 5 * time.Minute
+	bannerTime  = 10 * time.Second // for each
 )
 
 // A door is one service and one client.
@@ -37,6 +41,7 @@ type door struct {
 
 	service *xinetd.Service
 	request *acl.Request
+	program run.Program
 }
 
 // open lets the client in and does not return, or keeps it out. The error is
@@ -53,8 +58,7 @@ func (d *door) open(config string) (err error) {
 	if err != nil {
 		return err
 	}
-	program, err := xinetdhost.Program(d.service)
-	if err != nil {
+	if d.program, err = xinetdhost.Program(d.service); err != nil {
 		return err
 	}
 	r, err := sock.FromFD(0, d.service.Daemon)
@@ -62,16 +66,63 @@ func (d *door) open(config string) (err error) {
 		return err
 	}
 	r.PID, d.request = os.Getpid(), r
+	if err := when.Open(xinetdhost.Conditions(d.service), time.Now()); err != nil {
+		d.turnAway(err)
+		return nil
+	}
 	if len(d.service.ProxyProtocol) > 0 {
 		if err := d.introduce(); err != nil {
 			d.note("refused: " + err.Error())
 			return nil
 		}
 	}
+	d.banner(d.service.Banner, bannerTime)
 	ctx, cancel := d.patience()
 	defer cancel()
-	lookup.Wrappers{Warn: d.note}.Finders().Attach(ctx, r, factTime)
-	return d.decide(acl.All{d.service.Access, policy}, program)
+	finders := lookup.Wrappers{Warn: d.note}.Finders()
+	policy = acl.All{d.service.Access, policy, d.lists(finders)}
+	finders.Attach(ctx, r, factTime)
+	return d.decide(policy)
+}
+
+// turnAway sends a client away with what the socket takes of the banners at
+// once, or resets the connection.
+func (d *door) turnAway(reason error) {
+	d.note("refused: " + reason.Error())
+	if d.service.Banner+d.service.BannerFail == "" {
+		unix.SetsockoptLinger(0, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	d.banner(d.service.Banner, 0)
+	d.banner(d.service.BannerFail, 0)
+}
+
+// banner sends a file to the client, who has so long to take it.
+func (d *door) banner(file string, limit time.Duration) {
+	if file == "" {
+		return
+	}
+	text, err := banner.Read(file, d.program.Cred)
+	if err != nil {
+		d.note("banner " + file + " not sent: " + err.Error())
+		return
+	}
+	run.Send(0, text, time.Now().Add(limit))
+}
+
+// lists is the policy of the DNS lists, which are asked through finders. With
+// the process goes what it has learnt about them: a list that lists the client
+// is examined each time before it counts.
+func (d *door) lists(finders lookup.Finders) acl.Policy {
+	lists := d.service.DNSLists.Policy()
+	if lists == nil || contains(d.service.RelayFrom, d.request.Remote.Addr()) {
+		return acl.All{}
+	}
+	e := dnslist.New(dnslist.Config{
+		Lookup: dnslist.Stub(xinetdhost.ListServers(&d.service.DNSLists), xinetdhost.ListTime),
+		Log:    func(n acl.Note) { say("dns lists: " + n.String()) },
+	})
+	finders[acl.Listed] = e.Finder(lists)
+	return lists
 }
 
 // connection puts the connection on 0 and 1: inetd and StandardInput=socket
@@ -143,13 +194,13 @@ func (d *door) patience() (context.Context, context.CancelFunc) {
 }
 
 // decide asks the policy, and does what it says.
-func (d *door) decide(policy acl.Policy, program run.Program) error {
+func (d *door) decide(policy acl.Policy) error {
 	r, s := d.request, d.service
 	decision := policy.Decide(r)
 	for _, n := range decision.Notes {
 		d.note(n.String())
 	}
-	h := run.Handover{Program: program, Daemon: s.Daemon, Env: xinetdhost.Environ(s), Limit: commandTime}
+	h := run.Handover{Program: d.program, Daemon: s.Daemon, Env: xinetdhost.Environ(s), Limit: commandTime}
 	h.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	err := h.Apply(decision)
 	for _, w := range h.Warnings {
@@ -158,11 +209,17 @@ func (d *door) decide(policy acl.Policy, program run.Program) error {
 	switch {
 	case err != nil:
 		d.note(fmt.Sprintf("denied by %v: %v", decision.Rule, err))
+		d.banner(s.BannerFail, bannerTime)
 		return nil
 	case decision.Verdict == acl.Deny && !h.Twisted:
 		d.note("denied by " + decision.Rule.String())
+		if decision.Reply.Text == "" {
+			d.banner(s.BannerFail, bannerTime)
+			return nil
+		}
 		return refuse(decision.Reply)
 	}
+	d.banner(s.BannerSuccess, bannerTime)
 	env, err := xinetdhost.Style(s).Environ(h.Env, r, d.settings(decision), s.Lookup...)
 	if err != nil {
 		return err
@@ -192,11 +249,8 @@ func (d *door) tune() {
 	}
 }
 
-// refuse tells a client in SMTP that it is kept out, if the rules say how.
+// refuse tells a client in SMTP that it is kept out.
 func refuse(reply acl.Reply) error {
-	if reply.Text == "" {
-		return nil
-	}
 	f, err := reject.Descriptor(0)
 	if err != nil {
 		return err

@@ -77,11 +77,7 @@ func elsewhere(s *xinetd.Service) error {
 		"wait = yes":               s.Wait,
 		"type = INTERNAL":          s.Internal,
 		"redirect":                 s.Redirect != nil,
-		"access_times":             len(s.AccessTimes) > 0,
-		"max_load":                 s.MaxLoad > 0,
-		"banner":                   s.Banner+s.BannerSuccess+s.BannerFail != "",
 		"flags = SENSOR or IDONLY": s.Flags&(xinetd.Sensor|xinetd.IDOnly) != 0,
-		"dnsbl":                    s.DNSLists.Policy() != nil,
 	} {
 		if used {
 			return fmt.Errorf("%v: %s: only doorward serve has it", s.Pos, what)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -10,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"doorward/cmd/internal/listserver"
+	"doorward/launcher/when"
 )
 
 // The test binary is doorward-inetd too, when it is started with this variable
@@ -133,7 +137,8 @@ func TestKeepsOut(t *testing.T) {
 	}{
 		{"no_access = 127.0.0.1", "denied by ", 0},
 		{"libwrap = refused", "denied by ", 0},
-		{"max_load = 5", "max_load: only doorward serve has it", 1},
+		{"flags = IDONLY", "only doorward serve has it", 1},
+		{"access_times = " + laterToday(), "refused: not at this time of day", 0},
 		{"nosuch = 1", "no such attribute", 1},
 		{"rules = tcprules:/nonexistent", "not served", 1},
 		{"proxy_protocol = 192.0.2.1", "not one of the proxies", 0},
@@ -148,6 +153,71 @@ func TestKeepsOut(t *testing.T) {
 	}
 	if v := connect(t, service(t), "", false, "-nosuch"); v.got != "" || v.code != badUsage {
 		t.Errorf("got %+v", v)
+	}
+}
+
+func TestMaxLoad(t *testing.T) {
+	if load, err := when.SystemLoad(); err != nil || load < 0.01 {
+		t.Skip("needs a machine that does something")
+	}
+	v := connect(t, service(t, "max_load = 0.001"), "", false)
+	if v.got != "" || v.code != 0 || !strings.Contains(v.log, "refused: the machine is too busy: load ") {
+		t.Errorf("got %+v", v)
+	}
+}
+
+// laterToday is an hour of the day that this one is not.
+func laterToday() string {
+	later := time.Now().Add(2 * time.Hour).Hour()
+	return fmt.Sprintf("%d:00-%d:59", later, later)
+}
+
+// A client is sent the banners that doorward serve would send it.
+func TestBanners(t *testing.T) {
+	dir := t.TempDir()
+	banners := []string{"banner = " + dir + "/hello", "banner_success = " + dir + "/welcome", "banner_fail = " + dir + "/sorry"}
+	for _, name := range []string{"hello", "welcome", "sorry"} {
+		write(t, dir+"/"+name, name+"\n")
+	}
+	for _, tt := range []struct{ line, got string }{
+		{"", "hello\nwelcome\n127.0.0.1 "},
+		{"no_access = 127.0.0.1", "hello\nsorry\n"},
+		{"access_times = " + laterToday(), "hello\nsorry\n"},
+	} {
+		v := connect(t, service(t, append(banners, tt.line)...), "", false)
+		if !strings.HasPrefix(v.got, tt.got) {
+			t.Errorf("%s: got %+v", tt.line, v)
+		}
+	}
+	if err := os.Remove(dir + "/hello"); err != nil {
+		t.Fatal(err)
+	}
+	v := connect(t, service(t, banners...), "", false)
+	if !strings.HasPrefix(v.got, "welcome\n127.0.0.1 ") || !strings.Contains(v.log, "hello not sent: no such file") {
+		t.Errorf("got %+v", v)
+	}
+}
+
+// A client that DNS lists speak against is refused in SMTP, one that may relay
+// is not asked about, and nor is anybody kept out who is on no list.
+func TestDNSLists(t *testing.T) {
+	addr, err := listserver.Start(t, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{"proxy_protocol = 127.0.0.1", "dnsbl = zone.example", "dns = " + addr.String()}
+	listed := "PROXY TCP4 127.0.0.3 198.51.100.1 40001 25\r\nQUIT\r\n"
+	v := connect(t, service(t, lines...), listed, false)
+	if !strings.HasPrefix(v.got, "220 ") || !strings.Contains(v.got, "\n221 ") || !strings.Contains(v.log, "127.0.0.3:40001 denied by ") {
+		t.Errorf("listed: got %+v", v)
+	}
+	v = connect(t, service(t, append(lines, "relay_from = 127.0.0.3")...), listed, false)
+	if !strings.HasPrefix(v.got, "127.0.0.3 198.51.100.1 relay= given QUIT") {
+		t.Errorf("may relay: got %+v", v)
+	}
+	v = connect(t, service(t, lines...), strings.Replace(listed, "127.0.0.3", "127.0.0.7", 1), false)
+	if !strings.HasPrefix(v.got, "127.0.0.7 ") {
+		t.Errorf("not listed: got %+v", v)
 	}
 }
 

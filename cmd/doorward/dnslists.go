@@ -8,9 +8,9 @@ import (
 	"doorward/acl"
 	"doorward/acl/cidr"
 	"doorward/acl/dnsbl"
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher/dnslist"
 	"doorward/launcher/journal"
-	"doorward/launcher/lookup"
 	"doorward/launcher/xinetd"
 )
 
@@ -22,22 +22,14 @@ type dnsLists struct {
 	engines map[string]*dnslist.Engine
 }
 
-// listTime bounds how long a question to a DNS list may take (resolv.conf's
-// own patience can be longer than a client's).
-const listTime = 3 * time.Second
-
 // engine returns the engine of a service, and starts it if it is new.
 func (d *dnsLists) engine(lists *xinetd.DNSLists) *dnslist.Engine {
 	key := fmt.Sprint(lists.Servers)
 	if e := d.engines[key]; e != nil {
 		return e
 	}
-	servers := lookup.ResolvConf("/etc/resolv.conf")
-	if len(lists.Servers) > 0 {
-		servers = dnslist.Servers(lists.Servers)
-	}
 	e := dnslist.New(dnslist.Config{
-		Lookup: dnslist.Stub(servers, listTime),
+		Lookup: dnslist.Stub(xinetdhost.ListServers(lists), xinetdhost.ListTime),
 		Log: func(n acl.Note) {
 			d.journal(journal.Event{Kind: journal.Noted, Time: time.Now(), Service: "dns lists", Text: n.String()})
 		},

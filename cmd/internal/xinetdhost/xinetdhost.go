@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"doorward/launcher/dnslist"
+	"doorward/launcher/lookup"
 	"doorward/launcher/rules/book"
 	"doorward/launcher/run"
 	"doorward/launcher/ucspi"
+	"doorward/launcher/when"
 	"doorward/launcher/xinetd"
 )
 
@@ -115,4 +119,32 @@ func Environ(service *xinetd.Service) []string {
 		path = "/usr/local/bin:/usr/bin:/bin"
 	}
 	return append(env, "PATH="+path)
+}
+
+// Conditions says when a service takes clients, in the order in which xinetd
+// looks.
+func Conditions(service *xinetd.Service) (cs []when.Condition) {
+	if service.MaxLoad > 0 {
+		cs = append(cs, when.LoadBelow(service.MaxLoad, when.SystemLoad))
+	}
+	if len(service.AccessTimes) == 0 {
+		return cs
+	}
+	intervals := make([]when.Interval, len(service.AccessTimes))
+	for i, t := range service.AccessTimes {
+		intervals[i] = when.Interval(t)
+	}
+	return append(cs, when.During(intervals))
+}
+
+// ListTime bounds how long a question to a DNS list may take: the patience of
+// resolv.conf(5) can be longer than a client's.
+const ListTime = 3 * time.Second
+
+// ListServers returns who is asked about DNS lists.
+func ListServers(lists *xinetd.DNSLists) lookup.DNS {
+	if len(lists.Servers) > 0 {
+		return dnslist.Servers(lists.Servers)
+	}
+	return lookup.ResolvConf("/etc/resolv.conf")
 }
