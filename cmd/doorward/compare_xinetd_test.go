@@ -56,7 +56,7 @@ func TestCompareXinetd(t *testing.T) {
 		t.Fatal(err, string(out))
 	}
 	same, all := 0, 0
-	for _, s := range []subject{kindsSubject(t), agent(), gitDaemon(), rsyncDaemon(), smtp(), nativeSMTP()} {
+	for _, s := range []subject{kindsSubject(t), agent(), gitDaemon(), rsyncDaemon(), smtp(), nativeSMTP(), idOnly()} {
 		t.Run(s.name, func(t *testing.T) {
 			for _, program := range s.programs() {
 				if _, err := os.Stat(program); err != nil {

@@ -6,11 +6,12 @@
 //	26/11/24@08:05:34: EXIT: smtp status=0 pid=4242 duration=1(sec)
 //	26/11/24@08:05:35: FAIL: smtp address from=192.0.2.66
 //
-// It differs in four things. An IPv4 client is 192.0.2.7 whatever the socket,
+// It differs in five things. An IPv4 client is 192.0.2.7 whatever the socket,
 // not ::ffff:192.0.2.7. A file may be renamed or removed at any time: the next
 // line goes to a new one. A file that is full is written to again as soon as
 // there is room. A client that is kept out for its user (NOID) has no START
-// and no EXIT about it, for nothing was started.
+// and no EXIT about it, for nothing was started. A user is a name (USERID: smtp
+// joe), without what the ident server says of its system (UNIX : joe).
 package servicelog
 
 import (
@@ -129,6 +130,8 @@ func (c *Config) lines(e *journal.Event) [][]byte {
 		return c.withUser(c.Success, e, c.start(e))
 	case e.Kind == journal.Ended && c.Success&(Exit|Duration) != 0:
 		return [][]byte{c.exit(e)}
+	case c.noUser(e):
+		return [][]byte{c.noID(e)}
 	case e.Kind == journal.Denied || e.Kind == journal.Refused || e.Kind == journal.Failed:
 		return c.withUser(c.Failure, e, c.fail(e))
 	}
@@ -174,16 +177,20 @@ func (c *Config) exit(e *journal.Event) []byte {
 }
 
 func (c *Config) fail(e *journal.Event) []byte {
-	if e.Kind == journal.Denied && c.IDOnly != (acl.Pos{}) && e.Rule == c.IDOnly {
-		return c.noID(e)
-	}
 	b := append([]byte("FAIL: "), e.Service...)
 	b = append(append(b, ' '), c.reason(e)...)
 	return from(b, c.Failure, e.Remote)
 }
 
-// noID is xinetd's line about a client that IDONLY keeps out. It has the
-// address whatever the parts are.
+// noUser reports whether there is a line about a client that IDONLY keeps out:
+// with xinetd it is about the user that log_on_success asks for.
+func (c *Config) noUser(e *journal.Event) bool {
+	kept := e.Kind == journal.Denied && c.IDOnly != (acl.Pos{}) && e.Rule == c.IDOnly
+	return kept && (c.Success&UserID != 0 || c.Failure != 0)
+}
+
+// noID is xinetd's line about such a client. It has the address whatever the
+// parts are.
 func (c *Config) noID(e *journal.Event) []byte {
 	b := append([]byte("NOID: "), e.Service...)
 	return append(e.Remote.Addr().AppendTo(append(b, ' ')), " no server"...)

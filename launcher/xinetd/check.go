@@ -22,6 +22,9 @@ func (p *parser) check(s *Service) {
 	if s.Flags&Sensor != 0 && s.DenyTime == 0 {
 		p.warn(s.At("flags"), "SENSOR", "keeps nobody out, and only logs: there is no deny_time, or it is NEVER")
 	}
+	if s.Flags&IDOnly != 0 && !slices.Contains(s.LogSuccess, "USERID") {
+		p.warn(s.At("flags"), "IDONLY", "keeps clients without a user out; xinetd lets everybody in where log_on_success does not have USERID")
+	}
 	if len(s.RelayFrom) == 0 && s.RelayClient != "" {
 		p.warn(s.At("relayclient"), s.RelayClient, "for nobody: there is no relay_from")
 	}
