@@ -144,7 +144,23 @@ func (s *superserver) handOver(path string, sessions []launcher.Session) error {
 		return err
 	}
 	fds = append(fds, fd)
+	if n := s.servedHere(sessions); n > 0 {
+		s.say(plural(n, "connection") + " closed that doorward serves itself (INTERNAL, redirect)")
+	}
 	return execute(path, handoverEnv+"="+strconv.Itoa(fd))
+}
+
+// servedHere returns how many clients have no program that would outlive this
+// one. What goes on between them and this process ends with it: some of it is
+// in neither socket.
+func (s *superserver) servedHere(handedOver []launcher.Session) int {
+	n := s.counts.Total().Running
+	for _, v := range handedOver {
+		if v.Conn == nil {
+			n--
+		}
+	}
+	return n
 }
 
 // eachSocket calls f for every socket that clients may wait in.

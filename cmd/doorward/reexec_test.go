@@ -231,6 +231,39 @@ func TestReexecWhileRefusing(t *testing.T) {
 	}
 }
 
+// What doorward serves itself ends with it, and is spoken of; programs are not
+// taken for that.
+func TestReexecWhileServing(t *testing.T) {
+	other := freePort(t)
+	echo := strings.Replace(withoutProgram("echo", "type = INTERNAL UNLISTED"), "PORT", other, 1)
+	s, port := start(t, talker()+echo, talk)
+	g := visit(t, port)
+	c, err := net.Dial("tcp", "127.0.0.1:"+other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(c, "x")
+	b := make([]byte, 2)
+	if n, err := c.Read(b); n != 1 || err != nil {
+		t.Fatalf("got %d bytes, %v", n, err)
+	}
+	s.signal(syscall.SIGUSR2)
+	s.waitFor(`: 1 connection closed that doorward serves itself`)
+	s.waitFor("re-executed: took over 2 sockets and 1 session")
+	if n, err := c.Read(b); n > 0 || err == nil {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	g.end()
+	s.waitFor("pid " + g.pid + ", exit 7")
+	s.signal(syscall.SIGUSR2)
+	s.waitFor("re-executed: took over 2 sockets and 0 sessions")
+	if n := strings.Count(s.logged(), "serves itself"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
 // refusedTalk is a client that has been greeted, and will be told that it is
 // refused.
 func refusedTalk(t *testing.T, port string) *guest {
