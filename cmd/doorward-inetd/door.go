@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -224,9 +225,17 @@ func (d *door) decide(policy acl.Policy) error {
 	if err != nil {
 		return err
 	}
-	d.note("allowed by " + decision.Rule.String())
+	d.note("allowed by " + decision.Rule.String() + without(uncounted(s)))
 	d.tune()
 	return h.Program.Exec(env)
+}
+
+// without says that limits have no effect.
+func without(limits []string) string {
+	if len(limits) == 0 {
+		return ""
+	}
+	return ", without effect here: " + strings.Join(limits, ", ")
 }
 
 // settings returns what the rules and relay_from add to the environment.

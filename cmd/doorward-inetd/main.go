@@ -69,9 +69,31 @@ func find(config, id string) (*xinetd.Service, error) {
 	return nil, errors.Join(fmt.Errorf("%s: no service has this id", config), err)
 }
 
+// uncounted names the limits of a service that nobody keeps here: they count
+// connections, or outlast the moment at which this process becomes the program.
+// They are told of with each client, and do not keep anybody out: whoever
+// accepts has limits of its own.
+func uncounted(s *xinetd.Service) (names []string) {
+	for _, limit := range []struct {
+		name string
+		set  bool
+	}{
+		{"instances", s.Instances > 0},
+		{"cps", s.CPS.Rate > 0},
+		{"per_source", s.PerSource > 0},
+		{"per_prefix", s.PerPrefix > 0},
+		{"rate", s.Rate.Count > 0},
+		{"max_session", s.MaxSession > 0},
+	} {
+		if limit.set {
+			names = append(names, limit.name)
+		}
+	}
+	return names
+}
+
 // elsewhere is an error that names what keeps clients out, or serves them, and
-// cannot be had by a program that is there for one connection. Limits that
-// count connections are for whoever accepts them.
+// cannot be had by a program that is there for one connection.
 func elsewhere(s *xinetd.Service) error {
 	for what, used := range map[string]bool{
 		"wait = yes":               s.Wait,

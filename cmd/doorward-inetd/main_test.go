@@ -156,6 +156,24 @@ func TestKeepsOut(t *testing.T) {
 	}
 }
 
+// Limits that nobody keeps are told of where clients are let in past them.
+func TestUncounted(t *testing.T) {
+	for _, tt := range []struct {
+		lines []string
+		want  string
+	}{
+		{[]string{"instances = UNLIMITED", "cps = 0 10"}, " allowed by default\n"},
+		{[]string{"instances = 60", "max_load = 1000"}, " allowed by default, without effect here: instances\n"},
+		{[]string{"max_session = 1h", "rate = 1/s", "per_prefix = 2", "per_source = 1", "cps = 25 30"},
+			" allowed by default, without effect here: cps, per_source, per_prefix, rate, max_session\n"},
+	} {
+		v := connect(t, service(t, tt.lines...), "", false)
+		if !strings.HasPrefix(v.got, "127.0.0.1 ") || !strings.HasSuffix(v.log, tt.want) {
+			t.Errorf("%q: got %+v", tt.lines, v)
+		}
+	}
+}
+
 func TestMaxLoad(t *testing.T) {
 	if load, err := when.SystemLoad(); err != nil || load < 0.01 {
 		t.Skip("needs a machine that does something")
