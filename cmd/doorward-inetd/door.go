@@ -81,7 +81,7 @@ func (d *door) open(config string) (err error) {
 	ctx, cancel := d.patience()
 	defer cancel()
 	finders := lookup.Wrappers{Warn: d.note}.Finders()
-	policy = acl.All{d.service.Access, policy, d.lists(finders)}
+	policy = acl.All{d.service.Access, xinetdhost.OnlyKnown(d.service), policy, d.lists(finders)}
 	finders.Attach(ctx, r, factTime)
 	return d.decide(policy)
 }

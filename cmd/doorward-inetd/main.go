@@ -96,10 +96,9 @@ func uncounted(s *xinetd.Service) (names []string) {
 // cannot be had by a program that is there for one connection.
 func elsewhere(s *xinetd.Service) error {
 	for what, used := range map[string]bool{
-		"wait = yes":               s.Wait,
-		"type = INTERNAL":          s.Internal,
-		"redirect":                 s.Redirect != nil,
-		"flags = SENSOR or IDONLY": s.Flags&(xinetd.Sensor|xinetd.IDOnly) != 0,
+		"wait = yes":      s.Wait,
+		"type = INTERNAL": s.Internal, // SENSOR among them
+		"redirect":        s.Redirect != nil,
 	} {
 		if used {
 			return fmt.Errorf("%v: %s: only doorward serve has it", s.Pos, what)

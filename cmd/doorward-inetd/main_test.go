@@ -137,7 +137,7 @@ func TestKeepsOut(t *testing.T) {
 	}{
 		{"no_access = 127.0.0.1", "denied by ", 0},
 		{"libwrap = refused", "denied by ", 0},
-		{"flags = IDONLY", "only doorward serve has it", 1},
+		{"flags = IDONLY\n\tdecide_timeout = 1s", "denied by ", 0},
 		{"access_times = " + laterToday(), "refused: not at this time of day", 0},
 		{"nosuch = 1", "no such attribute", 1},
 		{"rules = tcprules:/nonexistent", "not served", 1},
@@ -153,6 +153,23 @@ func TestKeepsOut(t *testing.T) {
 	}
 	if v := connect(t, service(t), "", false, "-nosuch"); v.got != "" || v.code != badUsage {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// Who would be served by something else than a program for this connection is
+// not served.
+func TestOnlyDoorwardServes(t *testing.T) {
+	plain := service(t)
+	program := plain[strings.Index(plain, "\tserver ="):strings.Index(plain, "\tuser")]
+	for what, config := range map[string]string{
+		"wait = yes":      strings.Replace(plain, "wait = no", "wait = yes", 1),
+		"redirect":        strings.Replace(plain, program, "\tredirect = 127.0.0.1 25\n", 1),
+		"type = INTERNAL": strings.Replace(strings.Replace(plain, program, "\tflags = SENSOR\n", 1), "UNLISTED", "INTERNAL UNLISTED", 1),
+	} {
+		v := connect(t, config, "", false)
+		if v.got != "" || v.code != 1 || !strings.HasSuffix(v.log, ": "+what+": only doorward serve has it\n") {
+			t.Errorf("%s: got %+v", what, v)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"doorward/acl"
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher"
 	"doorward/launcher/builtin"
 	"doorward/launcher/journal"
@@ -52,20 +53,5 @@ func (s *superserver) sensor(service *xinetd.Service) builtin.Service {
 // policy puts the rules of a service together, in the order in which xinetd
 // asks them.
 func (s *superserver) policy(service *xinetd.Service, rules acl.Policy) acl.All {
-	all := acl.All{s.sensors.Policy(time.Now), service.Access}
-	if service.Flags&xinetd.IDOnly != 0 {
-		all = append(all, onlyKnown(service.At("flags")))
-	}
-	return append(all, rules)
-}
-
-// onlyKnown denies clients whose user no ident server tells, by the rule that
-// has it so.
-func onlyKnown(rule acl.Pos) acl.Policy {
-	return acl.Func(func(r *acl.Request) acl.Decision {
-		if r.Get(acl.Ident, "").Status == acl.Found {
-			return acl.Decision{}
-		}
-		return acl.Decision{Verdict: acl.Deny, Rule: rule}
-	})
+	return acl.All{s.sensors.Policy(time.Now), service.Access, xinetdhost.OnlyKnown(service), rules}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"doorward/acl"
 	"doorward/launcher/dnslist"
 	"doorward/launcher/lookup"
 	"doorward/launcher/rules/book"
@@ -135,6 +136,21 @@ func Conditions(service *xinetd.Service) (cs []when.Condition) {
 		intervals[i] = when.Interval(t)
 	}
 	return append(cs, when.During(intervals))
+}
+
+// OnlyKnown denies, if the service has flags = IDONLY, clients whose user no
+// ident server tells, by the rule that has it so.
+func OnlyKnown(service *xinetd.Service) acl.Policy {
+	if service.Flags&xinetd.IDOnly == 0 {
+		return acl.All{}
+	}
+	rule := service.At("flags")
+	return acl.Func(func(r *acl.Request) acl.Decision {
+		if r.Get(acl.Ident, "").Status == acl.Found {
+			return acl.Decision{}
+		}
+		return acl.Decision{Verdict: acl.Deny, Rule: rule}
+	})
 }
 
 // ListTime bounds how long a question to a DNS list may take: the patience of
