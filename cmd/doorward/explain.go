@@ -214,6 +214,9 @@ func (e *explainer) policies() (acl.All, error) {
 	if s.Access.Only != nil || s.Access.No != nil {
 		all = append(all, e.told("only_from, no_access", s.Pos, s.Access))
 	}
+	if s.Flags&xinetd.IDOnly != 0 {
+		all = append(all, e.told("flags = IDONLY", s.At("flags"), xinetdhost.OnlyKnown(s)))
+	}
 	for _, word := range s.Rules {
 		p, err := e.policy(word)
 		if err != nil {

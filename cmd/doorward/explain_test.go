@@ -16,7 +16,9 @@ func TestExplain(t *testing.T) {
 		"hosts.allow": "imap: ALL\nsh: 192.0.2.7 : setenv A b\nsh: joe@192.0.2.9\n",
 		"hosts.deny":  "ALL: ALL\n",
 		"conf": "service x\n{\n\ttype = UNLISTED\n\tport = 2525\n\tsocket_type = stream\n\twait = no\n\tuser = root\n" +
-			"\tserver = /bin/sh\n\tno_access = 192.0.2.66\n\trelay_from = 192.0.2.0/29\n}\n",
+			"\tserver = /bin/sh\n\tno_access = 192.0.2.66\n\trelay_from = 192.0.2.0/29\n}\n" +
+			"service who\n{\n\ttype = UNLISTED\n\tport = 2526\n\tsocket_type = stream\n\twait = no\n\tuser = root\n" +
+			"\tserver = /bin/sh\n\tflags = IDONLY\n}\n",
 	} {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -35,9 +37,11 @@ func TestExplain(t *testing.T) {
 		{"", "sh", "joe@192.0.2.9", "allow", "hosts.allow:3", "TCPREMOTEINFO=joe"},
 		{config, "x", "192.0.2.7", "allow", "hosts.allow:2", "RELAYCLIENT="},
 		{config, "x", "192.0.2.66", "deny", "conf:9", ""},
+		{config, "who", "192.0.2.7", "deny", "conf:20", ""},
+		{config, "who", "joe@192.0.2.7", "allow", "hosts.allow:2", "TCPREMOTEINFO=joe"},
 	}
 	for _, tt := range tests {
-		if tt.daemon == "x" && tt.config == "" {
+		if (tt.daemon == "x" || tt.daemon == "who") && tt.config == "" {
 			continue
 		}
 		args := []string{"explain", "-json", "-hosts-allow", dir + "/hosts.allow", "-hosts-deny", dir + "/hosts.deny"}
