@@ -5,18 +5,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"doorward/acl/hosts"
 )
 
 // memory measures what doorward holds: with twenty services and nobody there,
-// for each connection that is held (without its program), and with a million
-// prefixes.
+// and for each connection that is held (without its program).
 func (b *bench) memory() error {
 	port, err := freePort()
 	if err != nil {
@@ -42,7 +38,7 @@ func (b *bench) memory() error {
 	}
 	fmt.Printf("%-48s %6.1f MB  wanted <= 15\n", "idle, 20 services", float64(idle)/1e6)
 	fmt.Printf("%-48s %6.1f KB  wanted <= 12\n", "each held connection, without its program", float64(held)/1e3)
-	return b.million()
+	return nil
 }
 
 // heldAtOnce is enough to see what one costs.
@@ -81,25 +77,4 @@ func resident(pid int) int {
 		}
 	}
 	return 0
-}
-
-// million times how long a pattern file of a million prefixes takes to load,
-// and what it holds then.
-func (b *bench) million() error {
-	text := prefixes(1_000_000)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	rules, err := hosts.Parse("allow", "daemon: /million\n", func(string) (string, error) { return text, nil })
-	took := time.Since(start)
-	if err != nil {
-		return err
-	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	fmt.Printf("%-48s %6.2f s   wanted <= 1.0\n", "loading 1,000,000 prefixes from text", took.Seconds())
-	fmt.Printf("%-48s %6.0f MB  wanted <= 300\n", "live heap of them", float64(after.HeapAlloc-before.HeapAlloc)/1e6)
-	runtime.KeepAlive(rules)
-	return nil
 }

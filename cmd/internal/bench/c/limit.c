@@ -2,7 +2,10 @@
  * accept and close, and nothing else. Two processes share the socket, one for
  * each processor of the machine the figures are from.
  *
- *	limit PORT [PROGRAM]
+ *	limit PORT [PROGRAM [session]]
+ *
+ * With a third argument each program gets a session of its own, as under
+ * xinetd.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -14,10 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void start(int client, char *program)
+static void start(int client, char *program, int session)
 {
 	char *argv[] = {program, NULL}, *envp[] = {NULL};
 	if (vfork() == 0) {
+		if (session)
+			setsid();
 		dup2(client, 0);
 		dup2(client, 1);
 		execve(program, argv, envp);
@@ -44,7 +49,7 @@ int main(int argc, char **argv)
 		if (client < 0)
 			continue;
 		if (argv[2])
-			start(client, argv[2]);
+			start(client, argv[2], argc > 3);
 		close(client);
 	}
 }
