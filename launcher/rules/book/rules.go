@@ -92,7 +92,10 @@ func (b *Book) Policy(words ...string) (acl.Policy, error) {
 func (b *Book) Reload() (changed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	quietly(func() { changed, err = b.reload() })
+	quietly(func() bool {
+		changed, err = b.reload()
+		return changed || err != nil
+	})
 	return changed, err
 }
 
