@@ -73,6 +73,20 @@ func TestCompareRunScript(t *testing.T) {
 	t.Logf("%d observations compared, log of %d lines", len(theirs), strings.Count(theirs["log"], "\n"))
 }
 
+// quietPort returns a port that nobody has, of those that the kernel gives to
+// nobody by itself: the script binds it on every address.
+func quietPort(t *testing.T) string {
+	t.Helper()
+	for p := 20000 + os.Getpid()%10000; p < 32000; p++ {
+		if l, err := net.Listen("tcp", fmt.Sprintf(":%d", p)); err == nil {
+			l.Close()
+			return fmt.Sprint(p)
+		}
+	}
+	t.Fatal("every port is taken")
+	return ""
+}
+
 // observeScript runs the script and returns what could be seen.
 func observeScript(t *testing.T, path string) map[string]string {
 	t.Helper()
@@ -81,12 +95,7 @@ func observeScript(t *testing.T, path string) map[string]string {
 		os.Chmod(d, 0o755)
 	}
 	write(t, dir+"/rules", scriptRules)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
+	port := quietPort(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

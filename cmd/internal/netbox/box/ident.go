@@ -25,6 +25,8 @@ type identServer struct {
 	is   *record.Ident
 	done chan struct{}
 
+	reading sync.WaitGroup // queries that have come and are not in asked yet
+
 	mu    sync.Mutex
 	asked []string
 }
@@ -45,6 +47,7 @@ func serveIdent(addr string, is *record.Ident) (*identServer, error) {
 			if err != nil {
 				return
 			}
+			s.reading.Add(1)
 			go s.answer(c)
 		}
 	}()
@@ -58,7 +61,21 @@ func (s *identServer) close() {
 	}
 }
 
+// lastQuery is this program's own.
+const lastQuery = "0 , 0\r\n"
+
+// queries returns what has been asked. Some programs ask and do not wait for
+// the answer, so that the server may not have heard of it yet: it is asked once
+// more, for it hears of one after the other.
 func (s *identServer) queries() []string {
+	if s.l != nil {
+		if c, err := net.Dial("tcp", s.l.Addr().String()); err == nil {
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			io.WriteString(c, lastQuery)
+			io.ReadAll(c)
+			c.Close()
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
@@ -68,9 +85,15 @@ func (s *identServer) answer(c net.Conn) {
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(time.Minute))
 	query, _ := bufio.NewReader(io.LimitReader(c, 1000)).ReadString('\n')
+	if query == lastQuery {
+		s.reading.Done()
+		s.reading.Wait()
+		return
+	}
 	s.mu.Lock()
 	s.asked = append(s.asked, record.Text([]byte(query)))
 	s.mu.Unlock()
+	s.reading.Done()
 
 	if s.is.Reply == nil {
 		<-s.done
