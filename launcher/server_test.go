@@ -84,6 +84,16 @@ func (h *house) waitFor(k journal.Kind) {
 	}
 }
 
+// status waits for the end of a program and returns how it ended.
+func (h *house) status() syscall.WaitStatus {
+	h.t.Helper()
+	h.waitFor(journal.Ended)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.IndexFunc(h.events, func(e journal.Event) bool { return e.Kind == journal.Ended })
+	return h.events[i].Status
+}
+
 // visit sends input and returns all that comes back.
 func (h *house) visit(input string) string {
 	h.t.Helper()
@@ -255,12 +265,9 @@ func TestMaxSession(t *testing.T) {
 	if got := h.visit(""); got != "" { // both have the connection: it ends with the last
 		t.Errorf("got %q", got)
 	}
-	h.waitFor(journal.Ended)
-	if e := h.events[len(h.events)-1]; e.Status.Signal() != syscall.SIGTERM {
-		t.Errorf("ended by %v", e.Status)
-	}
-	if !slices.Contains(h.kinds(), journal.Noted) {
-		t.Error("nobody heard why")
+	h.waitFor(journal.Noted) // why; that it has ended may be heard before
+	if s := h.status(); s.Signal() != syscall.SIGTERM {
+		t.Errorf("ended by %v", s)
 	}
 }
 
@@ -269,8 +276,7 @@ func TestMaxSessionKill(t *testing.T) {
 	svc := &launcher.Service{Name: "t", Program: shell("trap '' TERM; while :; do sleep 1; done"), MaxSession: 50 * time.Millisecond}
 	h := open(t, svc, launcher.Limits{})
 	h.visit("")
-	h.waitFor(journal.Ended)
-	if e := h.events[len(h.events)-1]; e.Status.Signal() != syscall.SIGKILL {
-		t.Errorf("ended by %v", e.Status)
+	if s := h.status(); s.Signal() != syscall.SIGKILL {
+		t.Errorf("ended by %v", s)
 	}
 }
