@@ -19,8 +19,8 @@ import (
 // once, for one start, all counted (BenchmarkStart, two runs in quiet minutes):
 //
 //	                      time     processor   allocated
-//	syscall.ForkExec      200 us      340 us   700 B in 14
-//	this file             110 us      200 us   240 B in 7, all of them for Wait
+//	syscall.ForkExec      210 us      310 us   670 B in 11
+//	this file             110 us      190 us   210 B in 4, all of them for Wait
 //
 // ForkExec takes a lock around pipe and clone, so that one start waits for
 // another; makes a pipe to hear of errors and reads it, two descriptors and
