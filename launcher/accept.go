@@ -26,7 +26,7 @@ func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
 	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	c := crew{Server: s, ctx: ctx, fail: fail, l: l, port: p}
-	for range runtime.GOMAXPROCS(0) {
+	for range min(runtime.GOMAXPROCS(0), maxAcceptors) {
 		c.hire()
 	}
 	c.working.Wait()
@@ -36,11 +36,15 @@ func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
 	return nil
 }
 
+// maxAcceptors bounds how many wait at one listener: a superdaemon may have
+// hundreds of those, on a machine with as many processors.
+const maxAcceptors = 8
+
 // A crew are the acceptors of one listener.
 //
 // Each takes a client, judges it and starts its program, and then takes the
 // next: nothing is handed from one goroutine to another, and there are as many
-// as there are processors. Where a client has to be waited for (a look-up, a
+// as there are processors, or maxAcceptors. Where a client has to be waited for (a look-up, a
 // banner, a command), its acceptor steps aside: it has somebody else accept in
 // its place, and then has all the time it takes. So there are never fewer than
 // that who accept, a client that can be judged at once costs no goroutine, and

@@ -210,6 +210,26 @@ func TestGateRateBound(t *testing.T) {
 	})
 }
 
+// Whoever was counted by an hour's rate is not kept out for an hour by the
+// rate in seconds that takes its place, nor is anybody after the clock was put
+// back; and a look at the clock a moment too early lets nobody in.
+func TestGateRateChanges(t *testing.T) {
+	start := time.Unix(1e9, 0)
+	var g launcher.Gate
+	g.Set(launcher.Limits{Rate: launcher.Rate{Count: 1, Period: time.Hour}})
+	g.Enter(one, start)
+	g.Set(launcher.Limits{Rate: launcher.Rate{Count: 1, Period: time.Second}})
+	if err := g.Enter(one, start); err != nil {
+		t.Errorf("by the new rate: %v", err)
+	}
+	if err := g.Enter(one, start.Add(-time.Microsecond)); !errors.Is(err, launcher.ErrRate) {
+		t.Errorf("a moment before: got %v", err)
+	}
+	if err := g.Enter(one, start.Add(-time.Hour)); err != nil {
+		t.Errorf("an hour before: %v", err)
+	}
+}
+
 // A flood of sources takes no more memory than is set apart for it, and turns
 // nobody away.
 func TestGateRateFlood(t *testing.T) {

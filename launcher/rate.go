@@ -61,7 +61,9 @@ func (m *meter) take(r Rate, a netip.Addr, now time.Time) bool {
 	if !known {
 		back = m.old[a]
 	}
-	if back.Before(now) {
+	// Two periods ahead is by another rate or another clock. One is not enough to
+	// say so: others have looked at the clock since now.
+	if back.Before(now) || back.Sub(now) > 2*r.Period {
 		back = now
 	}
 	back = back.Add(r.Period / time.Duration(r.Count))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -121,6 +122,17 @@ func shell(script string) run.Program {
 
 func fixed(d acl.Decision) acl.Policy {
 	return acl.Func(func(*acl.Request) acl.Decision { return d })
+}
+
+// A listener costs a few goroutines, however many processors there are.
+func TestIdleListener(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(200))
+	before := runtime.NumGoroutine()
+	open(t, &launcher.Service{Name: "t"}, launcher.Limits{})
+	time.Sleep(20 * time.Millisecond)
+	if n := runtime.NumGoroutine() - before; n > 12 {
+		t.Errorf("%d goroutines", n)
+	}
 }
 
 // Whoever is kept out costs no process and hears nothing.
