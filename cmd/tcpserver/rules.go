@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -63,7 +64,8 @@ type file struct {
 	form6    bool
 	openDoor bool // a missing file lets everybody in
 
-	loaded atomic.Pointer[loaded]
+	loading sync.Mutex // one client reads a new file, others wait for it
+	loaded  atomic.Pointer[loaded]
 }
 
 // A loaded is a file as it was at one time.
@@ -91,14 +93,33 @@ func (f *file) Decide(r *acl.Request) acl.Decision {
 }
 
 func (f *file) policy() (acl.Policy, error) {
+	if p, _, err := f.known(); p != nil || err != nil {
+		return p, err
+	}
+	f.loading.Lock()
+	defer f.loading.Unlock()
+	p, now, err := f.known() // by now, perhaps
+	if p != nil || err != nil {
+		return p, err
+	}
+	return f.load(now)
+}
+
+// known returns the policy of the file as it is now, nil if that has not been
+// loaded, and its stamp.
+func (f *file) known() (acl.Policy, stamp, error) {
 	var st syscall.Stat_t
 	if err := syscall.Stat(f.name, &st); err != nil {
-		return nil, err
+		return nil, stamp{}, err
 	}
 	now := stamp{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim}
 	if l := f.loaded.Load(); l != nil && l.stamp == now {
-		return l.policy, nil
+		return l.policy, now, nil
 	}
+	return nil, now, nil
+}
+
+func (f *file) load(now stamp) (acl.Policy, error) {
 	src, err := rules.ReadFile(f.name)
 	if err != nil {
 		return nil, err
