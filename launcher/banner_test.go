@@ -55,7 +55,7 @@ func TestBannersNotSent(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	stranger := &run.Credential{UID: 65534, GID: 65534}
+	stranger := &run.Credential{UID: uint32(os.Getuid()) + 1, GID: uint32(os.Getgid()) + 1}
 	tests := []struct {
 		file   string
 		reader *run.Credential
