@@ -7,9 +7,11 @@ COMMANDS = doorward doorward-inetd tcpd tcp-env tcpserver tcprules tcprulescheck
 TOOL     = $(GO) tool -modfile=.ci/tools/go.mod
 
 # Whatever starts daemons may stand behind softlimit(8), which leaves Go no room
-# to begin; launcher/run/internal/softlimit says what this does about it.
-LAUNCHERS = doorward doorward-inetd tcpd tcp-env tcpserver rblsmtpd
-ENTRY    := $(if $(filter linux/amd64,$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)),-ldflags '-E doorward_rt0')
+# to begin, and some do so once for each connection, in no time to lose:
+# launcher/run/internal/entry says what entry points do about it.
+LAUNCHERS = doorward tcpserver
+ONCE      = doorward-inetd tcpd tcp-env rblsmtpd
+entry     = $(if $(filter linux/amd64,$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)),-ldflags '-E $(1)')
 
 # The race detector needs cgo, and that a C compiler.
 RACE := $(shell command -v cc >/dev/null 2>&1 && echo -race)
@@ -22,8 +24,9 @@ help: ## what can be made
 
 build: ## every command, into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath $(ENTRY) -o bin/ $(LAUNCHERS:%=./cmd/%)
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(filter-out $(LAUNCHERS:%=./cmd/%),$(wildcard ./cmd/[dtr]*)) ./examples/smtpd
+	CGO_ENABLED=0 $(GO) build -trimpath $(call entry,doorward_rt0) -o bin/ $(LAUNCHERS:%=./cmd/%)
+	CGO_ENABLED=0 $(GO) build -trimpath $(call entry,doorward_once_rt0) -o bin/ $(ONCE:%=./cmd/%)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(filter-out $(LAUNCHERS:%=./cmd/%) $(ONCE:%=./cmd/%),$(wildcard ./cmd/[dtr]*)) ./examples/smtpd
 
 run: build ## doorward in the foreground on 127.0.0.1 and ::1, PORT=2525
 	@PORT=$(PORT) examples/quickstart/run
@@ -38,7 +41,7 @@ compare: build ## the same inputs through the installed originals and ours
 	@.ci/manuals
 	DOORWARD_COMPARE=1 DOORWARD_BIN=$(CURDIR)/bin $(GO) test -count=1 -v -timeout 20m -run '^TestCompare' ./... | .ci/summary
 
-bench: ## against what it replaces and the machine's limit, in one run
+bench: build ## against what it replaces and the machine's limit, in one run
 	$(GO) run ./cmd/internal/bench $(BENCHFLAGS)
 	DOORWARD_BENCH=1 $(GO) test -count=1 -run '^TestFlood$$' -v ./cmd/doorward
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./acl/... ./launcher/...

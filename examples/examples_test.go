@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 )
@@ -55,9 +54,14 @@ func setUp(m *testing.M) int {
 
 var building sync.Mutex
 
-// launchers start daemons, and may stand behind softlimit(8): the Makefile
-// builds them so that they begin there.
-var launchers = []string{"cmd/doorward", "cmd/tcpd", "cmd/tcp-env", "cmd/tcpserver", "cmd/rblsmtpd"}
+// entries are where commands begin, as the Makefile has it.
+var entries = map[string]string{
+	"cmd/doorward":  "doorward_rt0",
+	"cmd/tcpserver": "doorward_rt0",
+	"cmd/tcpd":      "doorward_once_rt0",
+	"cmd/tcp-env":   "doorward_once_rt0",
+	"cmd/rblsmtpd":  "doorward_once_rt0",
+}
 
 // build builds packages of this module, such as "cmd/tcpd", into bin.
 func build(t *testing.T, packages ...string) {
@@ -69,8 +73,8 @@ func build(t *testing.T, packages ...string) {
 			continue
 		}
 		ldflags := ""
-		if slices.Contains(launchers, p) && runtime.GOOS+"/"+runtime.GOARCH == "linux/amd64" {
-			ldflags = "-E doorward_rt0"
+		if e := entries[p]; e != "" && runtime.GOOS+"/"+runtime.GOARCH == "linux/amd64" {
+			ldflags = "-E " + e
 		}
 		cmd := exec.Command("go", "build", "-ldflags", ldflags, "-o", bin+"/", "./"+p)
 		cmd.Dir = filepath.Dir(files)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"sync"
 )
 
 // An entry is a prefix and the index of its first value. It has no pointers,
@@ -76,14 +77,16 @@ func (e *entry) low() uint64  { return binary.BigEndian.Uint64(e.addr[8:]) }
 // masks, which spares each of a million prefixes two allocations.
 func (e *entry) Network() net.IPNet {
 	if e.is4 {
-		return net.IPNet{IP: e.addr[:4:4], Mask: masks4[e.bits]}
+		return net.IPNet{IP: e.addr[:4:4], Mask: masks4()[e.bits]}
 	}
-	return net.IPNet{IP: e.addr[:], Mask: masks6[e.bits]}
+	return net.IPNet{IP: e.addr[:], Mask: masks6()[e.bits]}
 }
 
+// Made when they are needed: tcpd, which starts for each connection, has no
+// table.
 var (
-	masks4 = masks(32)
-	masks6 = masks(128)
+	masks4 = sync.OnceValue(func() []net.IPMask { return masks(32) })
+	masks6 = sync.OnceValue(func() []net.IPMask { return masks(128) })
 )
 
 func masks(bits int) []net.IPMask {

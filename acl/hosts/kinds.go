@@ -22,27 +22,24 @@ const (
 
 const separator = space | comma
 
-// kindOf has the kind of every byte.
-var kindOf = func() (table [256]kinds) {
-	for c := range table {
-		table[c] = other
-	}
-	for kind, bytes := range map[kinds]string{
-		digit: "0123456789", dot: ".", slash: "/", at: "@", bracket: "[]", wild: "*?",
-		space: " \t\r\n", comma: ",", hash: "#", nul: "\x00",
-	} {
-		for _, c := range []byte(bytes) {
-			table[c] = kind
-		}
-	}
-	return table
-}()
+// kindOf returns the kind of a byte.
+func kindOf(c byte) kinds { return special[c] ^ other }
+
+// special has the kind of every byte, such that 0 is other: so it is the
+// compiler that makes the table, and not tcpd whenever it starts.
+var special = [256]kinds{
+	'0': digit ^ other, '1': digit ^ other, '2': digit ^ other, '3': digit ^ other, '4': digit ^ other,
+	'5': digit ^ other, '6': digit ^ other, '7': digit ^ other, '8': digit ^ other, '9': digit ^ other,
+	'.': dot ^ other, '/': slash ^ other, '@': at ^ other, '[': bracket ^ other, ']': bracket ^ other,
+	'*': wild ^ other, '?': wild ^ other, ' ': space ^ other, '\t': space ^ other, '\r': space ^ other,
+	'\n': space ^ other, ',': comma ^ other, '#': hash ^ other, 0: nul ^ other,
+}
 
 // kindsIn returns the kinds of the bytes in s.
 func kindsIn(s string) kinds {
 	var has kinds
 	for i := range len(s) {
-		has |= kindOf[s[i]]
+		has |= kindOf(s[i])
 	}
 	return has
 }

@@ -103,7 +103,7 @@ func cutField(s string, sep byte) (before, after string, found bool) {
 }
 
 // blank reports whether c separates words in a table.
-func blank(c byte) bool { return kindOf[c] == space }
+func blank(c byte) bool { return kindOf(c) == space }
 
 // words cuts a list into its words, and calls yield for each, with the kinds of
 // its bytes.
@@ -111,8 +111,8 @@ func words(s string, yield func(word string, has kinds)) {
 	for i := 0; i < len(s); i++ {
 		start := i
 		var has kinds
-		for ; i < len(s) && !kindOf[s[i]].any(separator); i++ {
-			has |= kindOf[s[i]]
+		for ; i < len(s) && !kindOf(s[i]).any(separator); i++ {
+			has |= kindOf(s[i])
 		}
 		if i > start {
 			yield(s[start:i], has)
@@ -128,7 +128,7 @@ func fileWords(s string) iter.Seq2[string, kinds] {
 			start := i
 			var has kinds
 			for ; i < len(s) && !blank(s[i]) && s[i] != '\v' && s[i] != '\f'; i++ {
-				has |= kindOf[s[i]]
+				has |= kindOf(s[i])
 			}
 			if i > start && !yield(s[start:i], has) {
 				return

@@ -9,7 +9,7 @@ import (
 // octet reads a number from 0 to 255, as it is printed, from the beginning of s.
 // It returns how long it is; 0 if there is none.
 func octet(s string) (n uint32, width int) {
-	for width < len(s) && width < 4 && kindOf[s[width]] == digit {
+	for width < len(s) && width < 4 && kindOf(s[width]) == digit {
 		n = 10*n + uint32(s[width]-'0')
 		width++
 	}

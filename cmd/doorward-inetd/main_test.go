@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"doorward/cmd/internal/lean"
 	"doorward/cmd/internal/listserver"
 	"doorward/launcher/when"
 )
@@ -281,20 +282,4 @@ func TestNeedsAConnection(t *testing.T) {
 	}
 }
 
-// A program run once a connection links nothing that it does not use.
-func TestLean(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs go")
-	}
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range strings.Fields(string(out)) {
-		for _, heavy := range []string{"net/http", "crypto", "log/slog", "encoding/json", "github.com/fsnotify", "github.com/coreos", "text/template"} {
-			if p == heavy || strings.HasPrefix(p, heavy+"/") {
-				t.Errorf("links %s", p)
-			}
-		}
-	}
-}
+func TestLean(t *testing.T) { lean.Test(t) }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"doorward/cmd/internal/lean"
 )
 
 // A result is what can be seen of one run.
@@ -142,24 +144,4 @@ func TestFindingTheProgram(t *testing.T) {
 	}
 }
 
-// A program that runs once for each connection must not carry what it does
-// not use: each of these would cost it a tenth of its start or more.
-func TestStartsLean(t *testing.T) {
-	if testing.Short() {
-		t.Skip("asks the go command")
-	}
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Skip("needs the go command:", err)
-	}
-	deps := strings.Fields(string(out))
-	if len(deps) < 10 {
-		t.Fatalf("dependencies %v", deps)
-	}
-	heavy := regexp.MustCompile(`^(net/http|crypto/tls|log/slog|encoding/json|doorward/launcher|.*/fsnotify.*|.*/go-systemd/.*)$`)
-	for _, d := range deps {
-		if heavy.MatchString(d) {
-			t.Errorf("depends on %s", d)
-		}
-	}
-}
+func TestLean(t *testing.T) { lean.Test(t) }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"doorward/cmd/internal/lean"
 )
 
 // With dumpVar set this test program is the daemon that tcp-env runs.
@@ -235,22 +237,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A program that is started for every connection must start fast.
-func TestImportsAreLean(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("needs go")
-	}
-	out, err := exec.Command("go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	heavy := []string{"net/http", "crypto/tls", "log/slog", "encoding/json", "doorward/launcher"}
-	for _, dep := range strings.Fields(string(out)) {
-		if slices.Contains(heavy, dep) || strings.Contains(dep, "fsnotify") || strings.Contains(dep, "go-systemd") {
-			t.Errorf("imports %s", dep)
-		}
-	}
-}
+func TestLean(t *testing.T) { lean.Test(t) }
 
 // connect returns the server's end of a connection as a blocking descriptor
 // for a child, and the client's.

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"syscall"
 
 	"doorward/acl"
 	"doorward/acl/hosts"
+	"doorward/launcher/file"
 )
 
 // A table is hosts.allow or hosts.deny, with what is to be said about it.
@@ -22,7 +22,7 @@ type table struct {
 // read lets nobody in, and as hosts.deny keeps everybody out. A line that
 // cannot be used is passed over, as in tcp_wrappers.
 func read(name string) table {
-	src, err := os.ReadFile(name)
+	src, err := file.Read(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR):
 		return table{}
@@ -35,7 +35,7 @@ func read(name string) table {
 
 // pattern reads a pattern file.
 func pattern(name string) (string, error) {
-	src, err := os.ReadFile(name)
+	src, err := file.Read(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) {
 		return "", fmt.Errorf("%w: %w", hosts.ErrNoFile, err)
 	}

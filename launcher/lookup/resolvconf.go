@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"doorward/launcher/file"
 )
 
 // Bounds of resolv.conf(5).
@@ -25,7 +27,7 @@ func ResolvConf(path string) DNS {
 }
 
 func resolvConf(path string, port uint16) *Resolver {
-	src, err := os.ReadFile(path)
+	src, err := file.Read(path)
 	if err != nil {
 		src = nil
 	}

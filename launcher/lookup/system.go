@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"os"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"doorward/launcher/file"
 )
 
 // A System is where the C library of this machine looks names up: in the
@@ -35,7 +36,7 @@ func read(path, otherwise string) string {
 	if path == "" {
 		path = otherwise
 	}
-	src, _ := os.ReadFile(path) // one that cannot be read says nothing
+	src, _ := file.Read(path) // one that cannot be read says nothing
 	return string(src)
 }
 

@@ -19,8 +19,10 @@ import (
 // settings made before the one that failed stay made: the caller can do little
 // but report it and exit.
 func (p *Program) Exec(env []string) error {
-	runtime.LockOSThread() // nice is a property of the thread; exec keeps the one that calls it
-	defer runtime.UnlockOSThread()
+	if p.Nice != 0 {
+		runtime.LockOSThread() // nice is a property of the thread; exec keeps the one that calls it
+		defer runtime.UnlockOSThread()
+	}
 
 	if err := p.become(); err != nil {
 		return err

@@ -5,15 +5,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"doorward/launcher/run/internal/softlimit"
+	"doorward/launcher/run/internal/entry"
 )
 
 // originals appends to limits the soft limits that this process began with,
-// where they have been raised since (package softlimit) and p does not set them
+// where they have been raised since (package entry) and p does not set them
 // itself.
 func (p *Program) originals(limits []Limit) ([]Limit, error) {
-	for _, resource := range softlimit.Resources {
-		soft, known := softlimit.Original(resource)
+	for _, resource := range entry.Resources {
+		soft, known := entry.Original(resource)
 		if !known || p.limits(resource) {
 			continue
 		}

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"doorward/launcher/run/internal/softlimit"
+	"doorward/launcher/run/internal/entry"
 )
 
 // The test binary is also the program that the tests start: with DUMP in its
@@ -195,7 +195,7 @@ func state() string {
 	cwd, _ := os.Getwd()
 	sid, _ := unix.Getsid(0)
 	nice, _ := niceness()
-	nofile, _ := softlimit.Original(unix.RLIMIT_NOFILE)
+	nofile, _ := entry.Original(unix.RLIMIT_NOFILE)
 	fmt.Fprintf(&b, "cwd %s\nsession %t\nnice %d\nnofile %d\n", cwd, sid == os.Getpid(), nice, nofile)
 	var cpu syscall.Rlimit
 	syscall.Getrlimit(syscall.RLIMIT_CPU, &cpu)

@@ -17,20 +17,26 @@ import (
 // /proc/self/limits tells the program it starts.
 func under(t *testing.T, flags ...string) func(way string, argv ...string) string {
 	t.Helper()
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("needs linux on amd64")
-	}
-	exe := filepath.Join(t.TempDir(), "under")
-	build := osexec.Command("go", append(append([]string{"build", "-o", exe}, flags...), "./testdata/under")...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	exe := buildUnder(t, flags...)
 	return func(way string, argv ...string) string {
 		const limits = `ulimit -S -d 8789 && ulimit -S -v 8789 && ulimit -S -s 8000 && exec "$@"`
 		out, _ := osexec.Command("/bin/sh", append([]string{"-c", limits, "sh", exe, way}, argv...)...).CombinedOutput()
 		return strings.Join(strings.Fields(string(out)), " ")
 	}
+}
+
+func buildUnder(t *testing.T, flags ...string) (exe string) {
+	t.Helper()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("needs linux on amd64")
+	}
+	exe = filepath.Join(t.TempDir(), "under")
+	build := osexec.Command("go", append(append([]string{"build", "-o", exe}, flags...), "./testdata/under")...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return exe
 }
 
 // line is what /proc/self/limits says of a resource with this soft limit and
@@ -57,6 +63,7 @@ func TestProgramGetsTheSoftLimitsOfTheBeginning(t *testing.T) {
 	for name, flags := range map[string][]string{
 		"vfork":    {"-trimpath", "-ldflags", "-E doorward_rt0"},
 		"forkexec": {"-tags", "forkexec", "-ldflags", "-s -w -E doorward_rt0"},
+		"once":     {"-ldflags", "-E doorward_once_rt0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := under(t, flags...)

@@ -1,9 +1,10 @@
 package run
 
 import (
-	"os"
 	"strconv"
 	"strings"
+
+	"doorward/launcher/file"
 )
 
 // The files are read here, rather than by package os/user, because os/user
@@ -39,7 +40,7 @@ func (e *UnknownError) Error() string { return "unknown " + e.Kind + ": " + strc
 // LookupUser finds a user by name or, if no user has that name, by number.
 // The error is an *UnknownError, or that of reading the files.
 func LookupUser(name string) (*User, error) {
-	passwd, err := os.ReadFile(passwdFile)
+	passwd, err := file.Read(passwdFile)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func LookupUser(name string) (*User, error) {
 	if err1 != nil || err2 != nil {
 		return nil, &UnknownError{"user", name} // an entry without numbers is none
 	}
-	group, err := os.ReadFile(groupFile)
+	group, err := file.Read(groupFile)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func LookupUser(name string) (*User, error) {
 // LookupGroup finds the number of a group, by name or, if no group has that
 // name, by number. Errors as LookupUser's.
 func LookupGroup(name string) (gid uint32, err error) {
-	group, err := os.ReadFile(groupFile)
+	group, err := file.Read(groupFile)
 	if err != nil {
 		return 0, err
 	}

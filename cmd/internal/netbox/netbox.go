@@ -51,14 +51,20 @@ var tools = []Program{
 const boxPath = "box"
 
 // Build builds those of the programs that are ours into dir, statically, and
-// returns them and the harness's tools as files.
+// returns them and the harness's tools as files. Commands that are in the
+// directory DOORWARD_BIN, as they will be installed, are taken from there.
 func Build(dir string, programs []Program) ([]Program, error) {
 	all := append(append([]Program(nil), tools...), programs...)
 	for i, p := range all {
 		if p.Package == "" {
 			continue
 		}
-		file := filepath.Join(dir, filepath.Base(p.Package))
+		file := filepath.Join(os.Getenv("DOORWARD_BIN"), filepath.Base(p.Package))
+		if _, err := os.Stat(file); err == nil && filepath.IsAbs(file) {
+			all[i].File = file
+			continue
+		}
+		file = filepath.Join(dir, filepath.Base(p.Package))
 		cmd := exec.Command("go", "build", "-o", file, p.Package)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -1,10 +1,11 @@
 // Command under starts a program in the way of its first argument, for the
-// tests of soft limits.
+// tests of where a program begins.
 package main
 
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 
 func main() {
 	way, argv := os.Args[1], os.Args[2:]
-	p := run.Program{Path: argv[0], Argv: argv}
+	p := run.Program{Argv: argv}
+	if len(argv) > 0 {
+		p.Path = argv[0]
+	}
 	switch way {
 	case "start":
 		start(p)
@@ -29,6 +33,8 @@ func main() {
 	case "spawn":
 		h := run.Handover{Program: p}
 		fmt.Fprint(os.Stderr, h.Apply(acl.Decision{Options: []acl.Option{{Key: "spawn", Value: "cat /proc/self/limits >" + argv[0]}}}), h.Warnings)
+	case "processors":
+		fmt.Print(runtime.GOMAXPROCS(0))
 	case "exec again":
 		missing := run.Program{Path: "/nonexistent"}
 		fmt.Fprint(os.Stderr, missing.Exec(nil))

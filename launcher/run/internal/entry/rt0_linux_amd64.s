@@ -5,11 +5,11 @@
 // exit, and both are the runtime's to have.
 //
 //	R12  DX as it came
-//	R13  the limit at hand, in ·entry
+//	R13  the limit at hand, in ·raised
 //	R14  its resource
 TEXT doorward_rt0(SB), NOSPLIT|NOFRAME, $0
 	MOVQ	DX, R12
-	LEAQ	·entry(SB), R13
+	LEAQ	·raised(SB), R13
 	MOVQ	$2, R14		// RLIMIT_DATA
 raise:
 	MOVQ	$302, AX	// prlimit64(0, resource, NULL, limit)

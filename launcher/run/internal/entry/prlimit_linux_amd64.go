@@ -1,4 +1,4 @@
-package softlimit
+package entry
 
 func prlimit(resource uintptr, old *limit) (failed uintptr)
 

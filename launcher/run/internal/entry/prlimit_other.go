@@ -1,5 +1,5 @@
 //go:build !linux || !amd64
 
-package softlimit
+package entry
 
 func openFiles() limit { return limit{} }
