@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -30,23 +31,28 @@ type visit struct {
 	err           error
 }
 
-// load makes connections for a while, c at a time, each from dial to end of
-// file before the next. A client that expects to be refused expects nothing
-// but that end.
-func load(addr string, c int, length time.Duration, refused bool) run {
-	visits := make([][]visit, c)
-	var clients sync.WaitGroup
-	busy, start := machineTime(), time.Now()
-	for i := range c {
-		clients.Go(func() {
-			for time.Since(start) < length {
-				visits[i] = append(visits[i], call(addr, refused))
-			}
-		})
+// load has c clients come at once, for a while. Those who expect to be refused
+// expect nothing but the end. There is a crowd for each processor.
+func load(addr string, c int, length time.Duration, refused bool) (run, error) {
+	crowds := make([]*crowd, min(c, runtime.GOMAXPROCS(0)))
+	for i := range crowds {
+		var err error
+		if crowds[i], err = newCrowd(addr, (c+i)/len(crowds), refused); err != nil {
+			return run{}, err
+		}
 	}
-	clients.Wait()
-	took := time.Since(start)
-	return summary(slices.Concat(visits...), took, machineTime()-busy)
+	var all sync.WaitGroup
+	busy, start := machineTime(), time.Now()
+	for _, cr := range crowds {
+		all.Go(func() { cr.run(start.Add(length)) })
+	}
+	all.Wait()
+	took, worked := time.Since(start), machineTime()-busy
+	var visits []visit
+	for _, cr := range crowds {
+		visits = append(visits, cr.visits...)
+	}
+	return summary(visits, took, worked), nil
 }
 
 func summary(visits []visit, took, busy time.Duration) run {
@@ -76,6 +82,7 @@ func quantilesOf(d []time.Duration) quantiles {
 // patience bounds one connection: whoever needs longer has failed.
 const patience = 20 * time.Second
 
+// call is one client, where it does not matter what that costs.
 func call(addr string, refused bool) (v visit) {
 	start := time.Now()
 	c, err := net.DialTimeout("tcp", addr, patience)
@@ -106,12 +113,15 @@ func call(addr string, refused bool) (v visit) {
 
 var errGreeting = errors.New("not the daemon's greeting")
 
+// greeting is what the daemon of all front ends says.
+var greeting = []byte("220 bench\r\n")
+
 func greeted(r io.Reader) error {
-	b := make([]byte, len("220 bench\r\n"))
+	b := make([]byte, len(greeting))
 	if _, err := io.ReadFull(r, b); err != nil {
 		return err
 	}
-	if !bytes.Equal(b, []byte("220 bench\r\n")) {
+	if !bytes.Equal(b, greeting) {
 		return errGreeting
 	}
 	return nil

@@ -28,8 +28,8 @@ var peers = []*peer{
 	{name: "limit in C: accept, vfork, exec", needs: []string{"cc"}, command: func(b *bench, port string) []string {
 		return []string{b.file("limit"), port, b.file("daemon")}
 	}},
-	{name: "limit in C, a session for each program", needs: []string{"cc"}, command: func(b *bench, port string) []string {
-		return []string{b.file("limit"), port, b.file("daemon"), "session"}
+	{name: "limit in C, all that doorward asks for", needs: []string{"cc"}, command: func(b *bench, port string) []string {
+		return []string{b.file("limit"), port, b.file("daemon"), "all"}
 	}},
 	{name: "limit in C: accept, close", needs: []string{"cc"}, refuses: true, command: func(b *bench, port string) []string {
 		return []string{b.file("limit"), port}
