@@ -114,14 +114,15 @@ func (a *acceptor) next() bool {
 	}
 	c.port.pacer.wait(c.ctx)
 	conn, err := c.l.Accept()
-	var room *sock.BusyError
 	switch {
 	case err == nil:
-		c.short.Store(false)
+		if c.short.Load() {
+			c.short.Store(false)
+		}
 		c.admit(conn, a)
 	case c.ctx.Err() != nil || errors.Is(err, os.ErrClosed):
 		return false
-	case errors.As(err, &room):
+	case isBusy(err):
 		if !c.short.Swap(true) {
 			c.note(c.port, "no room for another connection, clients wait: "+err.Error())
 		}
@@ -131,6 +132,11 @@ func (a *acceptor) next() bool {
 		return false
 	}
 	return true
+}
+
+func isBusy(err error) bool {
+	_, busy := errors.AsType[*sock.BusyError](err)
+	return busy
 }
 
 // busyPause is how long to wait for descriptors or memory before trying
@@ -165,8 +171,9 @@ func (c *crew) admit(conn sock.Conn, a *acceptor) {
 		return
 	}
 	c.reportFull(p, now)
-	line := c.enter(&session{who: who, Session: Session{Port: p, Conn: &conn, Event: e}})
-	c.serve(p.Service(), conn, line, a)
+	line := &session{who: who, conn: conn, Session: Session{Port: p, Event: e}}
+	line.Conn = &line.conn
+	c.serve(p.Service(), conn, c.enter(line), a)
 }
 
 // enter waits for a place where another acceptor was faster. A server that is

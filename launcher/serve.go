@@ -36,6 +36,8 @@ type visit struct {
 	hand     run.Handover
 	event    journal.Event
 
+	asked acl.Request // where request points to
+
 	ledger *ledger
 	line   *session // in the ledger; nil for a socket lent as a whole
 
@@ -43,11 +45,12 @@ type visit struct {
 }
 
 func newVisit(svc *Service, fd int, r *acl.Request, came time.Time) *visit {
-	v := &visit{svc: svc, fd: fd, request: r}
+	v := &visit{svc: svc, fd: fd, asked: *r}
+	v.request = &v.asked
 	v.event = journal.Event{Time: came, Service: svc.Name, Remote: r.Remote, Local: r.Local}
 	v.request.PID = pid
 	if svc.Attach != nil {
-		svc.Attach(r)
+		svc.Attach(v.request)
 	}
 	return v
 }
@@ -141,11 +144,11 @@ func (v *visit) judge() bool {
 	e.Notes = append(e.Notes, d.Notes...)
 	defer learnt(r, e)
 
+	v.hand = run.Handover{Program: svc.Program, Conn: v.fd, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
 	if len(d.Options) > 0 {
 		v.acceptor.stepAside() // they may take their time: banners, commands
+		v.hand.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	}
-	v.hand = run.Handover{Program: svc.Program, Conn: v.fd, Daemon: svc.Daemon, Env: svc.Env, Limit: commandTime}
-	v.hand.Expand = func(line string) (string, error) { return acl.Expand(r, line) }
 	e.Err = v.hand.Apply(d)
 	e.Notes = append(e.Notes, notes(d.Rule, v.hand.Warnings)...)
 	return e.Err == nil && (d.Verdict != acl.Deny || v.hand.Twisted)

@@ -8,6 +8,7 @@ import (
 
 	"doorward/launcher/journal"
 	"doorward/launcher/run"
+	"doorward/launcher/sock"
 )
 
 // A session is one line of the ledger: a client with a place at the gate of
@@ -16,6 +17,7 @@ type session struct {
 	Session
 	server *Server
 	who    netip.Addr // whom its place at the gate is counted for; the connection's goroutine has it
+	conn   sock.Conn  // where Conn points to at first
 
 	ended chan struct{} // closed when it leaves; nil if nobody waits for that
 	child *run.Child    // its program; nil until that runs

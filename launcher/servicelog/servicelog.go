@@ -100,10 +100,7 @@ func (l *Logs) wants(path string) bool {
 
 // Sink writes the lines of an event to the log of its service.
 func (l *Logs) Sink(e journal.Event) {
-	l.mu.Lock()
-	c, ok := l.by[e.Key()]
-	f := l.files[c.File]
-	l.mu.Unlock()
+	c, f, ok := l.of(&e)
 	if !ok {
 		return
 	}
@@ -115,6 +112,17 @@ func (l *Logs) Sink(e journal.Event) {
 		w := syslog.Writer{Tag: "xinetd", PID: pid}
 		w.Write(c.Priority, string(line)) // an error means that nobody listens: the journal has it all
 	}
+}
+
+// of returns the log of the service of an event, and the file of that.
+func (l *Logs) of(e *journal.Event) (c Config, f *file, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.by) == 0 {
+		return c, nil, false
+	}
+	c, ok = l.by[e.Key()]
+	return c, l.files[c.File], ok
 }
 
 func (l *Logs) warn(text string) {

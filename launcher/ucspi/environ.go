@@ -27,10 +27,11 @@ func (s Style) Environ(base []string, r *acl.Request, set []acl.Setenv, want ...
 	for _, k := range want {
 		r.Get(k, "")
 	}
-	var room [1024]byte
-	w := writer{buf: room[:0], set: set}
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	*w = writer{buf: w.buf[:0], more: w.more[:0], set: set}
 	if s != Silent {
-		s.connection(&w, r)
+		s.connection(w, r)
 	}
 	w.settings()
 	return w.environ(base, s == Doorward || s == Silent), nil

@@ -3,12 +3,13 @@ package ucspi
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"doorward/acl"
 )
 
-// A writer gathers NAME=VALUE strings in one buffer, so that a connection
-// costs three allocations at most, however many variables it has.
+// A writer gathers NAME=VALUE strings in one buffer. Writers are used again, so
+// that a connection costs two allocations, however many variables it has.
 type writer struct {
 	buf   []byte
 	ends  [48]int // where in buf each of the first n strings ends
@@ -17,6 +18,8 @@ type writer struct {
 	set   []acl.Setenv // overrides what begin would begin
 	twins bool         // write TCP6* as well
 }
+
+var writers = sync.Pool{New: func() any { return new(writer) }}
 
 // begin begins the variable whose name is the three parts, unless set has a
 // say about it.
