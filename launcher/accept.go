@@ -13,6 +13,7 @@ import (
 	"doorward/acl"
 	"doorward/launcher/journal"
 	"doorward/launcher/sock"
+	"doorward/launcher/when"
 )
 
 // Accept takes connections from l until ctx is done or l is closed, which are
@@ -160,7 +161,7 @@ func (c *crew) admit(conn sock.Conn, a *acceptor) {
 		c.note(p, svc.Pace.String())
 	}
 	who := svc.source(conn)
-	err := svc.open(now)
+	err := when.Open(svc.Conditions, now)
 	if err == nil {
 		err = enter(c.ctx, &p.Gate, who)
 	}

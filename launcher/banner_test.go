@@ -11,6 +11,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/run"
+	"doorward/launcher/when"
 )
 
 func file(t *testing.T, text string, mode os.FileMode) string {
@@ -28,7 +29,7 @@ func file(t *testing.T, text string, mode os.FileMode) string {
 // banner comes first, then banner_success or banner_fail, then the program.
 func TestBanners(t *testing.T) {
 	b := launcher.Banners{Always: file(t, "hello\n", 0o644), Success: file(t, "welcome\n", 0o644), Fail: file(t, "sorry\n", 0o644)}
-	closed := []launcher.Condition{launcher.During(nil)}
+	closed := []when.Condition{when.During(nil)}
 	tests := []struct {
 		name string
 		svc  launcher.Service

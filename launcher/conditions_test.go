@@ -11,51 +11,12 @@ import (
 
 	"doorward/launcher"
 	"doorward/launcher/journal"
+	"doorward/launcher/when"
 )
-
-// Both ends of an interval are in it, to the end of the last minute, in the
-// time of the clock's own zone.
-func TestDuring(t *testing.T) {
-	open := launcher.During([]launcher.Interval{{From: 0, To: 8*60 + 30}, {From: 20 * 60, To: 23*60 + 59}})
-	zone := time.FixedZone("", 2*3600)
-	for clock, want := range map[string]bool{
-		"00:00:00": true, "08:30:59": true, "08:31:00": false, "19:59:59": false, "20:00:00": true, "23:59:59": true,
-	} {
-		now, err := time.ParseInLocation(time.TimeOnly, clock, zone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := open(now); errors.Is(got, launcher.ErrTime) == want {
-			t.Errorf("%s: %v, want open: %v", clock, got, want)
-		}
-	}
-}
-
-// A service is closed at the limit, and where nobody knows the load.
-func TestLoadBelow(t *testing.T) {
-	tests := []struct {
-		load float64
-		err  error
-		want bool
-	}{
-		{2.49, nil, true},
-		{2.5, nil, false},
-		{0, errors.New("no such file"), false},
-	}
-	for _, tt := range tests {
-		c := launcher.LoadBelow(2.5, func() (float64, error) { return tt.load, tt.err })
-		if err := c(time.Now()); errors.Is(err, launcher.ErrLoad) == tt.want {
-			t.Errorf("load %v, %v: %v", tt.load, tt.err, err)
-		}
-	}
-	if load, err := launcher.SystemLoad(); err != nil || load < 0 {
-		t.Errorf("load of this machine: %v, %v", load, err)
-	}
-}
 
 // A closed service costs no process, and the journal hears why.
 func TestClosed(t *testing.T) {
-	svc := &launcher.Service{Name: "t", Program: shell("echo in"), Conditions: []launcher.Condition{launcher.During(nil)}}
+	svc := &launcher.Service{Name: "t", Program: shell("echo in"), Conditions: []when.Condition{when.During(nil)}}
 	h := open(t, svc, launcher.Limits{})
 	if c, err := net.Dial("tcp", h.addr); err == nil { // the reset may be faster than the dial
 		defer c.Close()
@@ -64,7 +25,7 @@ func TestClosed(t *testing.T) {
 		}
 	}
 	h.waitFor(journal.Refused)
-	if e := h.events[0]; !errors.Is(e.Err, launcher.ErrTime) {
+	if e := h.events[0]; !errors.Is(e.Err, when.ErrTime) {
 		t.Errorf("refused for %v", e.Err)
 	}
 }

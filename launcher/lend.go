@@ -14,6 +14,7 @@ import (
 	"doorward/launcher/journal"
 	"doorward/launcher/run"
 	"doorward/launcher/sock"
+	"doorward/launcher/when"
 )
 
 // Lend serves a socket whose program takes all of it (xinetd's wait = yes):
@@ -119,7 +120,7 @@ func (d *lender) enter(a netip.Addr, now time.Time) error {
 	if d.port.pacer.count(svc.Pace, now) {
 		d.note(d.port, svc.Pace.String())
 	}
-	if err := svc.open(now); err != nil {
+	if err := when.Open(svc.Conditions, now); err != nil {
 		return err
 	}
 	return d.port.Gate.Enter(a, now)

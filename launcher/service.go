@@ -9,6 +9,7 @@ import (
 	"doorward/launcher/builtin"
 	"doorward/launcher/run"
 	"doorward/launcher/ucspi"
+	"doorward/launcher/when"
 )
 
 // A Service is a program and who may reach it. It does not change: a reload
@@ -17,8 +18,8 @@ type Service struct {
 	Name   string // in the journal
 	Daemon string // name the rules use, such as "in.ftpd"
 
-	Pace       Pace        // how fast clients may come
-	Conditions []Condition // when they may; none: at any time
+	Pace       Pace             // how fast clients may come
+	Conditions []when.Condition // when they may; none: at any time
 
 	// Policy decides who gets in; nil lets everybody in.
 	Policy acl.Policy

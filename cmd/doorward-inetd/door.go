@@ -115,7 +115,7 @@ func (d *door) banner(file string, limit time.Duration) {
 // is examined each time before it counts.
 func (d *door) lists(finders lookup.Finders) acl.Policy {
 	lists := d.service.DNSLists.Policy()
-	if lists == nil || contains(d.service.RelayFrom, d.request.Remote.Addr()) {
+	if lists == nil {
 		return acl.All{}
 	}
 	e := dnslist.New(dnslist.Config{
@@ -123,7 +123,7 @@ func (d *door) lists(finders lookup.Finders) acl.Policy {
 		Log:    func(n acl.Note) { say("dns lists: " + n.String()) },
 	})
 	finders[acl.Listed] = e.Finder(lists)
-	return lists
+	return xinetdhost.UnlessTrusted(func(a netip.Addr) bool { return contains(d.service.RelayFrom, a) }, lists)
 }
 
 // connection puts the connection on 0 and 1: inetd and StandardInput=socket

@@ -17,6 +17,7 @@ import (
 	"doorward/acl/tcprules"
 	"doorward/cmd/internal/inetdconf"
 	"doorward/cmd/internal/question"
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher/rules"
 	"doorward/launcher/xinetd"
 )
@@ -115,7 +116,7 @@ func (c *checker) inetd(name string) {
 // services looks at a configuration and at the files its services name. One
 // that nobody asked for need not exist.
 func (c *checker) services(name string, given bool) {
-	config, err := xinetd.Load(name, host())
+	config, err := xinetd.Load(name, xinetdhost.Host())
 	if config == nil && !given && errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"doorward/acl"
-	"doorward/acl/cidr"
 	"doorward/acl/dnsbl"
 	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher/dnslist"
@@ -54,14 +53,4 @@ func (d *dnsLists) follow(services []*xinetd.Service) {
 	for _, e := range d.engines {
 		e.Use(used[e]...)
 	}
-}
-
-// unlessTrusted asks lists about everybody but the networks of relay_from.
-func unlessTrusted(trusted *cidr.Table[struct{}], lists *dnsbl.Lists) acl.Policy {
-	return acl.Func(func(r *acl.Request) acl.Decision {
-		if trusted.Contains(r.Remote.Addr()) {
-			return acl.Decision{}
-		}
-		return lists.Decide(r)
-	})
 }

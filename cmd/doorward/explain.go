@@ -66,7 +66,7 @@ func explainCommand(args []string, out io.Writer) error {
 // find looks for the service that the daemon of the question may be the id of.
 // A configuration that nobody asked for need not exist.
 func (e *explainer) find(config string, given bool, q *question.Question) error {
-	c, err := xinetd.Load(config, host())
+	c, err := xinetd.Load(config, xinetdhost.Host())
 	switch {
 	case c == nil && !given && errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -225,14 +225,14 @@ func (e *explainer) policies() (acl.All, error) {
 		all = append(all, p)
 	}
 	if lists := s.DNSLists.Policy(); lists != nil {
-		all = append(all, e.told("dnsbl, dnswl", s.At("dnsbl"), unlessTrusted(table(s.RelayFrom), lists)))
+		all = append(all, e.told("dnsbl, dnswl", s.At("dnsbl"), xinetdhost.UnlessTrusted(table(s.RelayFrom).Contains, lists)))
 	}
 	return all, nil
 }
 
 // conditions turns everybody away while the service takes nobody.
 func (e *explainer) conditions(*acl.Request) acl.Decision {
-	for _, open := range conditions(e.service) {
+	for _, open := range xinetdhost.Conditions(e.service) {
 		if err := open(time.Now()); err != nil {
 			e.Steps = append(e.Steps, explained{Rule: e.service.Pos.String(), Matched: true, Why: err.Error(), Asked: []string{}})
 			return acl.Decision{Verdict: acl.Deny, Rule: e.service.Pos}
@@ -321,7 +321,7 @@ func (e *explainer) conclude(r *acl.Request) error {
 	var want []acl.Kind
 	style := ucspi.Doorward
 	if e.service != nil {
-		base, want, style = environ(e.service), e.service.Lookup, xinetdhost.Style(e.service)
+		base, want, style = xinetdhost.Environ(e.service), e.service.Lookup, xinetdhost.Style(e.service)
 	}
 	env, err := style.Environ(base, r, set, want...)
 	e.Env = append(e.Env, env...)

@@ -33,7 +33,7 @@ func (s *superserver) reload(forced bool) {
 	if changed {
 		s.say("rules reloaded")
 	}
-	config, err := xinetd.Load(s.config, host())
+	config, err := xinetd.Load(s.config, xinetdhost.Host())
 	s.sayOnce("configuration", err)
 	if config == nil {
 		return
@@ -166,21 +166,21 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%v: %s is not started: %w", service.Pos, service.ID, err)
 	}
-	program, err := programOf(service)
+	program, err := xinetdhost.Program(service)
 	if err != nil {
 		return nil, err
 	}
 	trusted := table(service.RelayFrom)
 	policies, finders := s.policy(service, policy), s.finders(service.ID)
 	if lists := service.DNSLists.Policy(); lists != nil {
-		policies = append(policies, unlessTrusted(trusted, lists))
+		policies = append(policies, xinetdhost.UnlessTrusted(trusted.Contains, lists))
 		finders[acl.Listed] = s.lists.engine(&service.DNSLists).Finder(lists)
 	}
 	return &launcher.Service{
 		Name:       service.ID,
 		Daemon:     service.Daemon,
 		Pace:       launcher.Pace{Count: service.CPS.Rate, Break: service.CPS.Break},
-		Conditions: conditions(service),
+		Conditions: xinetdhost.Conditions(service),
 		Policy:     policies,
 		Attach:     attach(context.Background(), finders, service.DecideTimeout),
 		Banners: launcher.Banners{Always: service.Banner, Success: service.BannerSuccess, Fail: service.BannerFail,
@@ -189,7 +189,7 @@ func (s *superserver) build(service *xinetd.Service) (*launcher.Service, error) 
 		KeepAlive:   service.Flags&xinetd.KeepAlive != 0,
 		Handler:     s.handler(service),
 		Program:     program,
-		Env:         environ(service),
+		Env:         xinetdhost.Environ(service),
 		Style:       xinetdhost.Style(service),
 		Want:        service.Lookup,
 		MaxSession:  service.MaxSession,

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"doorward/cmd/internal/xinetdhost"
 	"doorward/launcher/units"
 	"doorward/launcher/xinetd"
 )
@@ -58,7 +59,7 @@ func unitsOf(name string) ([]units.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := host()
+	h := xinetdhost.Host()
 	h.UID, h.GID = 0, 0
 	config, err := xinetd.Load(path, h)
 	if err != nil {
@@ -68,5 +69,5 @@ func unitsOf(name string) ([]units.File, error) {
 	if len(services) == 0 {
 		return nil, errors.New("no service to write units for")
 	}
-	return units.Write(services, units.Options{Exec: self, Config: path, User: user}), nil
+	return units.Write(services, units.Options{Exec: self, Config: path, User: xinetdhost.User}), nil
 }

@@ -26,6 +26,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/syslog"
+	"doorward/launcher/when"
 )
 
 // A Config says where the log of a service is and what is in it. The zero
@@ -209,8 +210,8 @@ var reasons = []struct {
 	err  error
 	word string
 }{
-	{launcher.ErrTime, "time"},
-	{launcher.ErrLoad, "load"},
+	{when.ErrTime, "time"},
+	{when.ErrLoad, "load"},
 	{launcher.ErrSource, "per_source_limit"},
 	{launcher.ErrPrefix, "per_source_limit"},
 	{launcher.ErrRate, "connections per second"},

@@ -16,6 +16,7 @@ import (
 	"doorward/launcher"
 	"doorward/launcher/journal"
 	"doorward/launcher/servicelog"
+	"doorward/launcher/when"
 )
 
 var (
@@ -48,8 +49,8 @@ func TestLines(t *testing.T) {
 		{servicelog.UserID, 0, journal.Event{Kind: journal.Denied, Rule: idOnly}, "NOID: smtp 192.0.2.7 no server"},
 		{servicelog.Host, 0, journal.Event{Kind: journal.Denied, Rule: idOnly}, ""},
 		{0, servicelog.Host | servicelog.UserID, journal.Event{Kind: journal.Denied, User: "eve"}, "FAIL: smtp address from=192.0.2.7|USERID: smtp eve"},
-		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: launcher.ErrTime}, "FAIL: smtp time"},
-		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: fmt.Errorf("%w: 3.00", launcher.ErrLoad)}, "FAIL: smtp load"},
+		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: when.ErrTime}, "FAIL: smtp time"},
+		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: fmt.Errorf("%w: 3.00", when.ErrLoad)}, "FAIL: smtp load"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: launcher.ErrSource}, "FAIL: smtp per_source_limit"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Refused, Err: launcher.ErrRate}, "FAIL: smtp connections per second"},
 		{0, servicelog.Attempt, journal.Event{Kind: journal.Failed, Err: errors.New("no memory")}, "FAIL: smtp fork"},
@@ -90,7 +91,7 @@ func open(t *testing.T, c servicelog.Config) *logs {
 }
 
 func (l *logs) event() {
-	l.Sink(journal.Event{Kind: journal.Refused, Service: "a", Time: now, Err: launcher.ErrTime})
+	l.Sink(journal.Event{Kind: journal.Refused, Service: "a", Time: now, Err: when.ErrTime})
 }
 
 func (l *logs) want(t *testing.T, text string) {

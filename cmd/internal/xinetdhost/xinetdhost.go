@@ -4,6 +4,7 @@ package xinetdhost
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"doorward/acl"
+	"doorward/acl/dnsbl"
 	"doorward/launcher/dnslist"
 	"doorward/launcher/lookup"
 	"doorward/launcher/rules/book"
@@ -52,6 +54,16 @@ func User(name string) (xinetd.User, bool) {
 func group(name string) (uint32, bool) {
 	gid, err := run.LookupGroup(name)
 	return gid, err == nil
+}
+
+// UnlessTrusted asks DNS lists about everybody but the clients of relay_from.
+func UnlessTrusted(trusted func(netip.Addr) bool, lists *dnsbl.Lists) acl.Policy {
+	return acl.Func(func(r *acl.Request) acl.Decision {
+		if trusted(r.Remote.Addr()) {
+			return acl.Decision{}
+		}
+		return lists.Decide(r)
+	})
 }
 
 // Program says how the program of a service is run: in a session of its
