@@ -14,6 +14,7 @@ import (
 
 	"doorward/acl"
 	"doorward/launcher/dnslist"
+	"doorward/launcher/internal/dnstest"
 )
 
 const (
@@ -23,10 +24,10 @@ const (
 )
 
 // asker returns an engine that asks s, in a hurry, and its log.
-func asker(s *server) (*dnslist.Engine, *notes) {
+func asker(s *dnstest.Server) (*dnslist.Engine, *notes) {
 	n := new(notes)
 	return dnslist.New(dnslist.Config{
-		Lookup:      dnslist.Stub(dnslist.Servers([]netip.AddrPort{s.addr}), listTimeout),
+		Lookup:      dnslist.Stub(dnslist.Servers([]netip.AddrPort{s.Addr}), listTimeout),
 		ListTimeout: listTimeout, Timeout: overall, Log: n.add,
 	}), n
 }
@@ -38,7 +39,7 @@ func TestFaults(t *testing.T) {
 	for _, f := range faults {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, map[string]fault{"a.example": f}, 0)
+			s := serve(t, listed{"a.example": f}, 0)
 			e, n := asker(s)
 			l := lists(t, "a.example", "")
 			noted := 0
@@ -98,7 +99,7 @@ func TestFaultsMixed(t *testing.T) {
 		defer f.Value.Set(f.DefValue)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		zones, names := map[string]fault{}, []string{"a.example", "b.example", "c.example", "d.example", "e.example"}
+		zones, names := listed{}, []string{"a.example", "b.example", "c.example", "d.example", "e.example"}
 		for _, name := range names {
 			zones[name] = rapid.SampledFrom(faults).Draw(rt, name)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"doorward/acl"
+	"doorward/launcher/internal/dnstest"
 	"doorward/launcher/lookup"
 )
 
@@ -15,15 +16,14 @@ import (
 // takes longer than the limit, and none that is forged is found.
 func TestNoFactTakesLongerThanItMay(t *testing.T) {
 	const limit = 200 * time.Millisecond
-	faults := []fault{"", silent, servfail, refused, noEDNS, truncated, cutOff, wrongID, onlyWrongID, wrongName, echo, garbage, oversize, loop, torn}
-	for _, f := range faults {
+	for _, f := range dnstest.Faults {
 		z := zone{
 			ptr:    map[string]string{ptr7: "mx.example.com."},
 			addrs:  map[string][]string{"mx.example.com.": {"192.0.2.7"}},
-			faults: map[string]fault{"": f},
+			faults: everywhere(f),
 		}
 		s := serve(t, z)
-		res := &lookup.Resolver{Servers: []netip.AddrPort{s.addr, s.addr}, Timeouts: []time.Duration{time.Minute, time.Minute}}
+		res := &lookup.Resolver{Servers: []netip.AddrPort{s.Addr, s.Addr}, Timeouts: []time.Duration{time.Minute, time.Minute}}
 		u := lookup.UCSPI{DNS: func() *lookup.Resolver { return res }, Paranoid: true}
 		sets := []lookup.Finders{u.TCPServer(), u.TCPEnv(), lookup.Wrappers{System: system(t, nil, s)}.Finders()}
 		for i, fs := range sets {

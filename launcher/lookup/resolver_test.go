@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"doorward/launcher/internal/dnstest"
 	"doorward/launcher/lookup"
 )
 
@@ -63,30 +64,32 @@ func TestLookup(t *testing.T) {
 // one, and not later than the time allows.
 func TestLookupFromAFaultyServer(t *testing.T) {
 	tests := []struct {
-		fault   fault
+		fault   dnstest.Fault
 		outcome string
 		asked   string
 	}{
 		{"", "found", "A a.example."},
-		{silent, "failed", "A a.example."},
-		{servfail, "failed", "A a.example."},
-		{refused, "failed", "A a.example."},
-		{noEDNS, "found", "A a.example., A a.example."},
-		{truncated, "found", "A a.example., tcp A a.example."},
-		{cutOff, "failed", "A a.example., tcp A a.example."},
-		{wrongID, "found", "A a.example."},
-		{onlyWrongID, "failed", "A a.example."},
-		{wrongName, "found", "A a.example."},
-		{echo, "found", "A a.example."},
-		{garbage, "found", "A a.example."},
-		{oversize, "found", "A a.example., tcp A a.example."},
-		{loop, "found", "A a.example."}, // beyond the answers, where nobody looks
-		{torn, "failed", "A a.example."},
+		{dnstest.Silent, "failed", "A a.example."},
+		{dnstest.Late, "failed", "A a.example."},
+		{dnstest.ServFail, "failed", "A a.example."},
+		{dnstest.Refused, "failed", "A a.example."},
+		{dnstest.NoEDNS, "found", "A a.example., A a.example."},
+		{dnstest.Truncated, "found", "A a.example., tcp A a.example."},
+		{dnstest.CutOff, "failed", "A a.example., tcp A a.example."},
+		{dnstest.WrongID, "found", "A a.example."},
+		{dnstest.OnlyWrongID, "failed", "A a.example."},
+		{dnstest.WrongName, "found", "A a.example."},
+		{dnstest.Echo, "found", "A a.example."},
+		{dnstest.Garbage, "found", "A a.example."},
+		{dnstest.OnlyGarbage, "failed", "A a.example."},
+		{dnstest.Oversize, "found", "A a.example., tcp A a.example."},
+		{dnstest.Loop, "found", "A a.example."}, // beyond the answers, where nobody looks
+		{dnstest.Torn, "failed", "A a.example."},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, zone{addrs: map[string][]string{"a.example.": {"192.0.2.7"}}, faults: map[string]fault{"": tt.fault}})
+			s := serve(t, zone{addrs: map[string][]string{"a.example.": {"192.0.2.7"}}, faults: everywhere(tt.fault)})
 			start := time.Now()
 			rec, err := resolver(s).Lookup(context.Background(), "a.example", dnsmessage.TypeA)
 			if took := time.Since(start); took > 2*time.Second {
@@ -98,7 +101,7 @@ func TestLookupFromAFaultyServer(t *testing.T) {
 			if err == nil && !slices.Equal(rec.Addrs, []netip.Addr{netip.MustParseAddr("192.0.2.7")}) {
 				t.Errorf("got %v", rec.Addrs)
 			}
-			if asked := strings.Join(s.questions(), ", "); asked != tt.asked {
+			if asked := strings.Join(s.Questions(), ", "); asked != tt.asked {
 				t.Errorf("asked %s, want %s", asked, tt.asked)
 			}
 		})
@@ -107,8 +110,8 @@ func TestLookupFromAFaultyServer(t *testing.T) {
 
 func TestLookupAsksTheNextServer(t *testing.T) {
 	good := serve(t, zone{addrs: map[string][]string{"a.example.": {"192.0.2.7"}}})
-	for _, f := range []fault{silent, servfail, refused, torn, cutOff} {
-		bad := serve(t, zone{faults: map[string]fault{"": f}})
+	for _, f := range []dnstest.Fault{dnstest.Silent, dnstest.ServFail, dnstest.Refused, dnstest.Torn, dnstest.CutOff} {
+		bad := serve(t, zone{faults: everywhere(f)})
 		_, err := resolver(bad, good).Lookup(context.Background(), "a.example", dnsmessage.TypeA)
 		if err != nil {
 			t.Errorf("%s, then a good server: %v", f, err)
@@ -125,22 +128,22 @@ func TestLookupAsksTheNextServer(t *testing.T) {
 // failure would report it again.
 func TestLookupAsksAgain(t *testing.T) {
 	tests := []struct {
-		fault fault
+		fault dnstest.Fault
 		want  int
-	}{{silent, 3}, {servfail, 1}, {"", 1}}
+	}{{dnstest.Silent, 3}, {dnstest.ServFail, 1}, {"", 1}}
 	for _, tt := range tests {
-		s := serve(t, zone{faults: map[string]fault{"": tt.fault}})
+		s := serve(t, zone{faults: everywhere(tt.fault)})
 		r := resolver(s)
 		r.Timeouts = slices.Repeat([]time.Duration{20 * time.Millisecond}, 3)
 		r.Lookup(context.Background(), "a.example", dnsmessage.TypeA)
-		if n := len(s.questions()); n != tt.want {
+		if n := len(s.Questions()); n != tt.want {
 			t.Errorf("%q: asked %d times, want %d", tt.fault, n, tt.want)
 		}
 	}
 }
 
 func TestLookupEndsWithItsContext(t *testing.T) {
-	s := serve(t, zone{faults: map[string]fault{"": silent}})
+	s := serve(t, zone{faults: everywhere(dnstest.Silent)})
 	r := resolver(s)
 	r.Timeouts = []time.Duration{time.Minute}
 
@@ -160,8 +163,8 @@ func TestLookupEndsWithItsContext(t *testing.T) {
 		t.Errorf("a cancel: took %v, %v", took, err)
 	}
 	cancel()
-	s.questions()
-	if _, err := r.Lookup(ctx, "a.example", dnsmessage.TypeA); outcome(err) != "failed" || len(s.questions()) != 0 {
+	s.Questions()
+	if _, err := r.Lookup(ctx, "a.example", dnsmessage.TypeA); outcome(err) != "failed" || len(s.Questions()) != 0 {
 		t.Errorf("a context that is over: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"doorward/launcher/internal/dnstest"
 	"doorward/launcher/lookup"
 )
 
@@ -31,17 +32,12 @@ type crowd struct {
 }
 
 func serveCrowd(t *testing.T, c *crowd) *crowd {
-	udp, tcp := listen(t)
-	udp.SetReadBuffer(4 << 20)
-	c.addr, c.ids = udp.LocalAddr().(*net.UDPAddr).AddrPort(), map[uint16]map[uint16]int{}
-	over := &server{zone: zone{addrs: map[string][]string{}}}
+	c.ids = map[uint16]map[uint16]int{}
+	over := zone{addrs: map[string][]string{}}
 	for n := range 1000 {
 		over.addrs[fmt.Sprintf("h%d.example.", n)] = []string{addressOf(n).String()}
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() { c.answer(udp) })
-	wg.Go(func() { over.serveTCP(tcp) })
-	t.Cleanup(func() { udp.Close(); tcp.Close(); wg.Wait() })
+	c.addr = dnstest.Start(t, &dnstest.Server{Answer: over.answer, UDP: c.answer}).Addr
 	return c
 }
 
@@ -72,10 +68,10 @@ func (c *crowd) answer(conn *net.UDPConn) {
 		lie.Answers = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AResource{A: [4]byte{203, 0, 113, 66}}}}
 		for i := range c.lies {
 			lie.ID = m.ID + uint16(i) + 1
-			conn.WriteToUDPAddrPort(pack(lie), from)
+			conn.WriteToUDPAddrPort(dnstest.Pack(lie), from)
 		}
 		m.Answers = []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AResource{A: addressOf(host).As4()}}}
-		right := pack(m)
+		right := dnstest.Pack(m)
 		time.AfterFunc(time.Duration(rand.IntN(20))*time.Millisecond, func() {
 			conn.WriteToUDPAddrPort(right, from)
 			conn.WriteToUDPAddrPort(right, from) // the network may do that
@@ -171,7 +167,7 @@ func TestWhoGuessesIdsIsNotBelieved(t *testing.T) {
 // A server that lies and never tells the truth leaves a question unanswered,
 // and the error says that it lied.
 func TestTheErrorTellsOfWrongIds(t *testing.T) {
-	s := serve(t, zone{faults: map[string]fault{"": onlyWrongID}})
+	s := serve(t, zone{faults: everywhere(dnstest.OnlyWrongID)})
 	_, err := resolver(s).Lookup(t.Context(), "a.example", dnsmessage.TypeA)
 	if want := "i/o timeout, but 1 replies to questions that were not asked"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
@@ -213,10 +209,10 @@ func descriptors(t *testing.T) int {
 
 // What Lookup returns, Ask tells, from every kind of server, and once.
 func TestAskAgreesWithLookup(t *testing.T) {
-	for _, f := range []fault{"", silent, servfail, refused, noEDNS, truncated, cutOff, wrongID, onlyWrongID, wrongName, echo, garbage, oversize, loop, torn} {
+	for _, f := range dnstest.Faults {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			bad := serve(t, zone{addrs: map[string][]string{"a.example.": {"192.0.2.7"}}, faults: map[string]fault{"": f}})
+			bad := serve(t, zone{addrs: map[string][]string{"a.example.": {"192.0.2.7"}}, faults: everywhere(f)})
 			r := resolver(bad, bad)
 			r.Sockets = new(lookup.Sockets)
 			for _, name := range []string{"a.example", "b.example", ".."} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"doorward/acl"
+	"doorward/launcher/internal/dnstest"
 	"doorward/launcher/lookup"
 )
 
@@ -19,7 +20,7 @@ func TestUCSPINames(t *testing.T) {
 		what                        string
 		remote                      string
 		ptr                         string
-		fault                       map[string]fault
+		fault                       map[string]dnstest.Fault
 		tcpserver, paranoid, tcpenv acl.Answer
 	}{
 		{"a name", "192.0.2.7:1", "MX.Example.COM.", nil, found("mx.example.com"), found("mx.example.com"), found("mx.example.com")},
@@ -31,10 +32,10 @@ func TestUCSPINames(t *testing.T) {
 		{"high bytes", "192.0.2.7:1", "\xe9\x7f\\.", nil, found(`\351\177\134`), forged, found(`\233\127\\`)},
 		{"the root", "192.0.2.7:1", ".", nil, found("."), forged, found("")},
 		{"no name", "192.0.2.7:1", "", nil, absent, absent, absent},
-		{"a server that fails", "192.0.2.7:1", "mx.example.com.", map[string]fault{"": servfail}, failed, failed, failed},
-		{"a server that refuses", "192.0.2.7:1", "mx.example.com.", map[string]fault{"": refused}, failed, failed, failed},
-		{"a server that is silent", "192.0.2.7:1", "mx.example.com.", map[string]fault{"": silent}, failed, failed, failed},
-		{"a way back that fails", "192.0.2.7:1", "mx.example.com.", map[string]fault{"mx.example.com.": servfail}, found("mx.example.com"), failed, found("mx.example.com")},
+		{"a server that fails", "192.0.2.7:1", "mx.example.com.", everywhere(dnstest.ServFail), failed, failed, failed},
+		{"a server that refuses", "192.0.2.7:1", "mx.example.com.", everywhere(dnstest.Refused), failed, failed, failed},
+		{"a server that is silent", "192.0.2.7:1", "mx.example.com.", everywhere(dnstest.Silent), failed, failed, failed},
+		{"a way back that fails", "192.0.2.7:1", "mx.example.com.", map[string]dnstest.Fault{"mx.example.com.": dnstest.ServFail}, found("mx.example.com"), failed, found("mx.example.com")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.what, func(t *testing.T) {

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"doorward/acl"
+	"doorward/launcher/internal/dnstest"
 	"doorward/launcher/lookup"
 )
 
 // system is a System of files with that content, and of one DNS server; nil:
 // none that answers.
-func system(t *testing.T, files map[string]string, s *server) lookup.System {
+func system(t *testing.T, files map[string]string, s *dnstest.Server) lookup.System {
 	t.Helper()
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -32,7 +33,7 @@ func system(t *testing.T, files map[string]string, s *server) lookup.System {
 		}
 	}
 	if s != nil {
-		sys.Port = s.addr.Port()
+		sys.Port = s.Addr.Port()
 	} else {
 		sys.Port = nobody(t).Port()
 	}
@@ -48,7 +49,7 @@ func TestWrappersName(t *testing.T) {
 		ptr    string
 		addrs  map[string][]string
 		cname  map[string]string
-		faults map[string]fault
+		faults map[string]dnstest.Fault
 		status acl.Status
 		text   string
 		warn   string
@@ -91,8 +92,8 @@ func TestWrappersName(t *testing.T) {
 		{what: "127 bytes", ptr: long + "examp.", addrs: map[string][]string{long + "examp.": {"192.0.2.66"}}, status: acl.Found, text: long + "examp"},
 		{what: "128 bytes lose one", ptr: long + "exampl.", addrs: map[string][]string{long + "exampl.": {"192.0.2.66"}},
 			status: acl.Forged, warn: "can't verify hostname: getaddrinfo(" + long + "examp, AF_INET) failed"},
-		{what: "a failure to find the name", ptr: "good.example.", faults: map[string]fault{ptr66: servfail}},
-		{what: "a failure to verify the name", ptr: "good.example.", faults: map[string]fault{"good.example.": servfail},
+		{what: "a failure to find the name", ptr: "good.example.", faults: map[string]dnstest.Fault{ptr66: dnstest.ServFail}},
+		{what: "a failure to verify the name", ptr: "good.example.", faults: map[string]dnstest.Fault{"good.example.": dnstest.ServFail},
 			status: acl.Forged, warn: "can't verify hostname: getaddrinfo(good.example, AF_INET) failed"},
 	}
 	for _, tt := range tests {
