@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
+
+	"doorward/cmd/internal/sandbox"
 )
 
 // insideVar is set, to the path of tcp-env, in the process that has a network
@@ -118,7 +120,7 @@ func prepare(t *testing.T) {
 	if err := unix.Mount(conf, "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil {
 		t.Skip("mount resolv.conf: ", err)
 	}
-	if err := loopback(); err != nil {
+	if err := sandbox.LoopbackUp(); err != nil {
 		t.Skip("loopback: ", err)
 	}
 	dns, err := net.ListenPacket("udp", "127.0.0.1:53")
@@ -132,20 +134,6 @@ func prepare(t *testing.T) {
 	t.Cleanup(func() { dns.Close(); ident.Close() })
 	go answerDNS(dns)
 	go answerIdent(ident)
-}
-
-func loopback() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	ifr, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr)
 }
 
 // answerDNS knows the names of a few loopback addresses.

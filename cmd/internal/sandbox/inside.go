@@ -24,7 +24,7 @@ func serve() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
 		return err
 	}
-	if err := errors.Join(privateMounts(), privateEtc(o.Etc), privateDev(), loopbackUp()); err != nil {
+	if err := errors.Join(privateMounts(), privateEtc(o.Etc), privateDev(), LoopbackUp()); err != nil {
 		return err
 	}
 	log, err := listen("/dev/log")
@@ -102,8 +102,8 @@ func privateDev() error {
 	return unix.Mount(dir, "/dev", "", unix.MS_BIND|unix.MS_REC, "")
 }
 
-// loopbackUp brings the interface lo up (netdevice(7)).
-func loopbackUp() error {
+// LoopbackUp brings the interface lo of this thread's network up (netdevice(7)).
+func LoopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
