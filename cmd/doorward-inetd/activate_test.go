@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"doorward/cmd/internal/itself"
 )
 
 // systemd's own code accepts the connection: on descriptor 3, and on 0 and 1.
@@ -30,7 +32,7 @@ func TestSystemdAccepts(t *testing.T) {
 		l.Close()
 		config := t.TempDir() + "/conf"
 		write(t, config, service(t, "flags = NOLIBWRAP"))
-		cmd := exec.Command(activate, append(how, "-E", actAsInetd+"=1", "-l", addr, self, "-config", config, "test")...)
+		cmd := exec.Command(activate, append(how, "-E", itself.Env, "-l", addr, self, "-config", config, "test")...)
 		var log strings.Builder
 		cmd.Stderr = &log
 		if err := cmd.Start(); err != nil {

@@ -5,29 +5,19 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"doorward/cmd/internal/itself"
 	"doorward/cmd/internal/lean"
 	"doorward/cmd/internal/listserver"
 	"doorward/launcher/when"
 )
 
-// The test binary is doorward-inetd too, when it is started with this variable
-// set.
-const actAsInetd = "DOORWARD_TEST_BE_INETD"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(actAsInetd) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { itself.Main(m, main) }
 
 // A visit is what a client and the log saw.
 type visit struct {
@@ -59,10 +49,6 @@ func connect(t *testing.T, config, input string, passed bool, args ...string) vi
 	}
 	server.Close()
 
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	write(t, dir+"/conf", config)
 	write(t, dir+"/allow", "")
@@ -71,13 +57,13 @@ func connect(t *testing.T, config, input string, passed bool, args ...string) vi
 		args = []string{"test"}
 	}
 	args = append([]string{"-config", dir + "/conf", "-hosts-allow", dir + "/allow", "-hosts-deny", dir + "/deny"}, args...)
-	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), actAsInetd+"=1", "RELAYCLIENT=inherited")
+	cmd := itself.Command(t, args...)
+	cmd.Env = append(cmd.Env, "RELAYCLIENT=inherited")
 	var log strings.Builder
 	cmd.Stderr = &log
 	if passed {
 		cmd.Path = "/bin/sh"
-		cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", self}, args...)
+		cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh"}, cmd.Args...)
 		cmd.ExtraFiles = []*os.File{f}
 	} else {
 		cmd.Stdin = f
@@ -270,12 +256,7 @@ func TestProxyHeader(t *testing.T) {
 }
 
 func TestNeedsAConnection(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "test")
-	cmd.Env = append(os.Environ(), actAsInetd+"=1")
+	cmd := itself.Command(t, "test")
 	out, _ := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "is not a connection") {
 		t.Errorf("got %d, %s", cmd.ProcessState.ExitCode(), out)

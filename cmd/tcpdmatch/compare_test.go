@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"doorward/cmd/internal/itself"
 	"doorward/cmd/internal/sandbox"
 )
 
@@ -93,7 +94,7 @@ func TestCompareTcpdmatch(t *testing.T) {
 		for _, client := range compareClients {
 			args := []string{original, "-d", "-i", "inetd.conf", daemon, client}
 			commands = append(commands, sandbox.Command{Args: args, Dir: dir},
-				sandbox.Command{Args: append([]string{self}, args[1:]...), Dir: dir, Env: []string{actAsTcpdmatch + "=1"}})
+				sandbox.Command{Args: append([]string{self}, args[1:]...), Dir: dir, Env: []string{itself.Env}})
 		}
 	}
 	results, err := sandbox.Run(compareEtc, commands...)

@@ -2,22 +2,14 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"doorward/cmd/internal/itself"
 )
 
-// The test binary is tcpdmatch too, when it is started with this variable set.
-const actAsTcpdmatch = "DOORWARD_TEST_BE_TCPDMATCH"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(actAsTcpdmatch) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { itself.Main(m, main) }
 
 const (
 	allow = `smtp: 192.0.2.1 : setenv A b c : spawn echo %c %n : severity mail.info : allow
@@ -30,30 +22,20 @@ imap@192.0.2.25: 192.0.2.9
 	deny = "ALL: ALL EXCEPT localhost\n"
 )
 
-// ask runs program in a directory with both tables and returns its standard
-// output and exit status.
-func ask(t *testing.T, program string, args ...string) (out, errs string, code int) {
+// ask runs tcpdmatch in a directory with both tables.
+func ask(t *testing.T, args ...string) itself.Result {
 	t.Helper()
-	dir := t.TempDir()
+	cmd := itself.Command(t, args...)
+	cmd.Dir = t.TempDir()
 	for name, text := range map[string]string{"hosts.allow": allow, "hosts.deny": deny} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(cmd.Dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(program, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), actAsTcpdmatch+"=1")
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Run()
-	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+	return itself.Run(t, cmd)
 }
 
 func TestAnswers(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct{ daemon, client, want string }{
 		{"smtp", "192.0.2.1", "client:   address  192.0.2.1\nserver:   process  smtp\nmatched:  hosts.allow line 1\n" +
 			"option:   setenv A b c\noption:   spawn echo 192.0.2.1 unknown\noption:   severity mail.info\noption:   allow\naccess:   granted\n"},
@@ -69,19 +51,15 @@ func TestAnswers(t *testing.T) {
 		{"imap@192.0.2.25", "192.0.2.9", "matched:  hosts.allow line 6\naccess:   granted\n"},
 	}
 	for _, tt := range tests {
-		out, errs, code := ask(t, self, "-d", tt.daemon, tt.client)
-		if code != 0 || errs != "" || !strings.HasSuffix(out, tt.want) {
-			t.Errorf("%s %s: exit %d\ngot  %q %q\nwant %q", tt.daemon, tt.client, code, out, errs, tt.want)
+		got := ask(t, "-d", tt.daemon, tt.client)
+		if got.Status != 0 || got.Stderr != "" || !strings.HasSuffix(got.Stdout, tt.want) {
+			t.Errorf("%s %s: got %+v\nwant %q", tt.daemon, tt.client, got, tt.want)
 		}
 	}
 }
 
 // Whatever cannot be answered is exit status 1 and nothing on standard output.
 func TestNoAnswer(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		args []string
 		errs string
@@ -94,9 +72,9 @@ func TestNoAnswer(t *testing.T) {
 		{[]string{"-d", "smtp@", "192.0.2.1"}, ": host not found"},
 	}
 	for _, tt := range tests {
-		out, errs, code := ask(t, self, tt.args...)
-		if code != 1 || out != "" || !strings.HasPrefix(errs, tt.errs) {
-			t.Errorf("%q: exit %d, %q, %q", tt.args, code, out, errs)
+		got := ask(t, tt.args...)
+		if got.Status != 1 || got.Stdout != "" || !strings.HasPrefix(got.Stderr, tt.errs) {
+			t.Errorf("%q: got %+v", tt.args, got)
 		}
 	}
 }

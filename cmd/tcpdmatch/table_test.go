@@ -2,18 +2,15 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"doorward/cmd/internal/itself"
 )
 
 // What is wrong with a line is said to whoever's question leads that far.
 func TestWarningsAreForTheLinesReached(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"hosts.allow": "smtp: 192.0.2.1\nfirst\nsmtp: 192.0.2.2/24: bogus\nsmtp: DIR/patterns\nsmtp: 192.0.2.3: nice x: setenv A %y\nsecond\n",
@@ -36,8 +33,8 @@ func TestWarningsAreForTheLinesReached(t *testing.T) {
 			`hosts.deny, line 2: "ALL: ALL": no newline at the end of the table: libwrap ignores the line, or denies everybody|`},
 	}
 	for _, tt := range tests {
-		cmd := exec.Command(self, "-d", "smtp", tt.client)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), actAsTcpdmatch+"=1")
+		cmd := itself.Command(t, "-d", "smtp", tt.client)
+		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatal(err, string(out))

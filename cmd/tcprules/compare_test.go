@@ -9,7 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"doorward/cmd/internal/itself"
 )
 
 // programs are tcprules and tcprulescheck, theirs or ours.
@@ -70,9 +71,9 @@ func corpus(t *testing.T) (cases []asked) {
 
 // outcome is what compiling and checking came to.
 type outcome struct {
-	compile result
+	compile itself.Result
 	cdb     string
-	check   result
+	check   itself.Result
 }
 
 // try compiles the rules over an old database and asks about the client.
@@ -81,15 +82,13 @@ func (p programs) try(t *testing.T, c asked) outcome {
 	dir := t.TempDir()
 	put(t, dir, "rules.cdb", "the old one")
 	cmd := exec.CommandContext(t.Context(), p.tcprules, "rules.cdb", "rules.tmp")
-	cmd.WaitDelay = 10 * time.Second
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(c.Rules)
-	o := outcome{compile: finish(t, cmd), cdb: get(t, dir, "rules.cdb")}
-	if o.compile.status != 0 {
-		o.compile.stderr = lastLine(o.compile.stderr) // ours has more to say, before
+	o := outcome{compile: itself.Run(t, cmd), cdb: get(t, dir, "rules.cdb")}
+	if o.compile.Status != 0 {
+		o.compile.Stderr = lastLine(o.compile.Stderr) // ours has more to say, before
 		return o
 	}
 	cmd = exec.CommandContext(t.Context(), p.tcprulescheck, "rules.cdb")
-	cmd.WaitDelay = 10 * time.Second
 	cmd.Dir = dir
 	cmd.Env = []string{} // not nil, which would be ours
 	for name, s := range map[string]*string{"TCPREMOTEIP": c.IP, "TCPREMOTEHOST": c.Host, "TCPREMOTEINFO": c.Info} {
@@ -97,7 +96,7 @@ func (p programs) try(t *testing.T, c asked) outcome {
 			cmd.Env = append(cmd.Env, name+"="+*s)
 		}
 	}
-	o.check = finish(t, cmd)
+	o.check = itself.Run(t, cmd)
 	return o
 }
 
@@ -118,8 +117,8 @@ func TestCompareTcprules(t *testing.T) {
 			continue
 		}
 		want, got := theirs.try(t, c), ours.try(t, c)
-		if isPrefix(got.check.stdout) && !isPrefix(want.check.stdout) {
-			got.check, want.check = result{}, result{}
+		if isPrefix(got.check.Stdout) && !isPrefix(want.check.Stdout) {
+			got.check, want.check = itself.Result{}, itself.Result{}
 		}
 		if got != want {
 			t.Errorf("%s: %q\ngot  %+v\nwant %+v", c.ID, c.Rules, got, want)
@@ -158,7 +157,7 @@ func TestCompareTcprulesOddTexts(t *testing.T) {
 	} {
 		c := asked{Rules: text, IP: &ip}
 		if want, got := theirs.try(t, c), ours.try(t, c); got != want {
-			t.Errorf("%.80q\ngot  %.300q\nwant %.300q", text, []string{got.compile.stderr, got.check.stdout}, []string{want.compile.stderr, want.check.stdout})
+			t.Errorf("%.80q\ngot  %.300q\nwant %.300q", text, []string{got.compile.Stderr, got.check.Stdout}, []string{want.compile.Stderr, want.check.Stdout})
 		}
 	}
 }
@@ -170,7 +169,7 @@ func TestCompareTcprulesFaults(t *testing.T) {
 		{}, {"a"}, {"a", "missing/b"}, {"a", "."}, {"missing/a", "b"}, {"a/b", "b"}, {"a", "/dev/full"},
 		{"a", strings.Repeat("b", 300)}, {"a", "loop"}, {"/dev/b", "b"}, {"a", "b", "c"},
 	} {
-		run := func(program string) result {
+		run := func(program string) itself.Result {
 			dir := t.TempDir()
 			put(t, dir, "a", "the old one")
 			if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
@@ -178,12 +177,12 @@ func TestCompareTcprulesFaults(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), program, args...)
 			cmd.Dir, cmd.Stdin = dir, bytes.NewReader(nil)
-			return finish(t, cmd)
+			return itself.Run(t, cmd)
 		}
 		if want, got := run(theirs.tcprules), run(ours.tcprules); got != want {
 			t.Errorf("%q: got %+v, want %+v", args, got, want)
 		}
-		if want, got := run(theirs.tcprulescheck), run(ours.tcprulescheck); lastLine(got.stderr) != want.stderr || got.status != want.status {
+		if want, got := run(theirs.tcprulescheck), run(ours.tcprulescheck); lastLine(got.Stderr) != want.Stderr || got.Status != want.Status {
 			t.Errorf("tcprulescheck %q: got %+v, want %+v", args, got, want)
 		}
 	}

@@ -1,54 +1,24 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	rules "doorward/acl/tcprules"
+	"doorward/cmd/internal/itself"
 )
 
-// The test binary is the command when it is started by run.
-const asCommand = "DOORWARD_TEST_AS_TCPRULES"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-type result struct {
-	stdout, stderr string
-	status         int
-}
+func TestMain(m *testing.M) { itself.Main(m, main) }
 
 // run runs the command in dir with input on descriptor 0.
-func run(t *testing.T, dir, input string, args ...string) result {
+func run(t *testing.T, dir, input string, args ...string) itself.Result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.WaitDelay = 10 * time.Second
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), asCommand+"=1")
-	cmd.Stdin = strings.NewReader(input)
-	return finish(t, cmd)
-}
-
-func finish(t *testing.T, cmd *exec.Cmd) result {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		t.Fatal(err)
-	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	cmd := itself.Command(t, args...)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(input)
+	return itself.Run(t, cmd)
 }
 
 func put(t *testing.T, dir, name, text string) {
@@ -75,7 +45,7 @@ func TestTheDatabaseTakesThePlaceOfTheOldOne(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, "smtp.cdb", "what was there before")
 			got := run(t, dir, text, "smtp.cdb", "smtp.tmp", "what else there is does not count")
-			if got != (result{}) {
+			if got != (itself.Result{}) {
 				t.Fatalf("got %+v", got)
 			}
 			want, err := rules.Parse("", text)
@@ -112,7 +82,7 @@ func TestBadLines(t *testing.T) {
 		t.Run(tt.why, func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, "smtp.cdb", "the old one")
-			if got, want := run(t, dir, tt.text, "smtp.cdb", "smtp.tmp"), (result{stderr: tt.stderr, status: 100}); got != want {
+			if got, want := run(t, dir, tt.text, "smtp.cdb", "smtp.tmp"), (itself.Result{Stderr: tt.stderr, Status: 100}); got != want {
 				t.Errorf("got\n%+v\nwant\n%+v", got, want)
 			}
 			if got := get(t, dir, "smtp.cdb"); got != "the old one" {
@@ -141,7 +111,7 @@ func TestFaults(t *testing.T) {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, "a.cdb", "the old one")
-			want := result{stderr: "tcprules: " + tt.stderr + "\n", status: tt.status}
+			want := itself.Result{Stderr: "tcprules: " + tt.stderr + "\n", Status: tt.status}
 			if got := run(t, dir, good, tt.args...); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
@@ -153,17 +123,16 @@ func TestFaults(t *testing.T) {
 }
 
 func TestNoInput(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "a.cdb", "a.tmp")
+	cmd := itself.Command(t, "a.cdb", "a.tmp")
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), asCommand+"=1")
 	dir, err := os.Open(cmd.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dir.Close()
 	cmd.Stdin = dir
-	want := result{stderr: "tcprules: fatal: unable to read input: is a directory\n", status: 111}
-	if got := finish(t, cmd); got != want {
+	want := itself.Result{Stderr: "tcprules: fatal: unable to read input: is a directory\n", Status: 111}
+	if got := itself.Run(t, cmd); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

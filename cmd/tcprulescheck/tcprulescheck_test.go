@@ -1,48 +1,23 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	rules "doorward/acl/tcprules"
+	"doorward/cmd/internal/itself"
 )
 
-// The test binary is the command when it is started by run.
-const asCommand = "DOORWARD_TEST_AS_TCPRULESCHECK"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-type result struct {
-	stdout, stderr string
-	status         int
-}
+func TestMain(m *testing.M) { itself.Main(m, main) }
 
 // run runs the command in dir with env and nothing else in its environment.
-func run(t *testing.T, dir string, env []string, args ...string) result {
+func run(t *testing.T, dir string, env []string, args ...string) itself.Result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.WaitDelay = 10 * time.Second
-	cmd.Dir = dir
-	cmd.Env = append(env[:len(env):len(env)], asCommand+"=1")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		t.Fatal(err)
-	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	cmd := itself.Command(t, args...)
+	cmd.Dir, cmd.Env = dir, append(env[:len(env):len(env)], itself.Env)
+	return itself.Run(t, cmd)
 }
 
 // files writes the same rules as text and as database.
@@ -86,7 +61,7 @@ func TestCheck(t *testing.T) {
 	for _, tt := range tests {
 		for _, file := range []string{"smtp.cdb", "smtp"} {
 			t.Run(tt.why+"/"+file, func(t *testing.T) {
-				if got, want := run(t, dir, strings.Fields(tt.env), file), (result{stdout: tt.want}); got != want {
+				if got, want := run(t, dir, strings.Fields(tt.env), file), (itself.Result{Stdout: tt.want}); got != want {
 					t.Errorf("got %+v, want %+v", got, want)
 				}
 			})
@@ -113,14 +88,14 @@ func TestFaults(t *testing.T) {
 			"tcprulescheck: fatal: unable to read text: protocol error\n", 111},
 	}
 	for _, tt := range tests {
-		if got, want := run(t, dir, nil, tt.file), (result{stderr: tt.stderr, status: tt.status}); got != want {
+		if got, want := run(t, dir, nil, tt.file), (itself.Result{Stderr: tt.stderr, Status: tt.status}); got != want {
 			t.Errorf("%s: got %+v, want %+v", tt.file, got, want)
 		}
 	}
 }
 
 func TestUsage(t *testing.T) {
-	want := result{stderr: "tcprulescheck: usage: tcprulescheck rules.cdb\n", status: 100}
+	want := itself.Result{Stderr: "tcprulescheck: usage: tcprulescheck rules.cdb\n", Status: 100}
 	if got := run(t, t.TempDir(), nil); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

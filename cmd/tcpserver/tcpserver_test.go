@@ -16,18 +16,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"doorward/cmd/internal/itself"
 )
 
-// The test binary is tcpserver too, when it is started with this variable set.
-const actAsTCPServer = "DOORWARD_TEST_BE_TCPSERVER"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(actAsTCPServer) != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { itself.Main(m, main) }
 
 // A server is a running tcpserver.
 type server struct {
@@ -41,12 +34,8 @@ type server struct {
 // command is tcpserver with these arguments.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), actAsTCPServer+"=1", "TCPREMOTEHOST=inherited")
+	cmd := itself.Command(t, args...)
+	cmd.Env = append(cmd.Env, "TCPREMOTEHOST=inherited")
 	return cmd
 }
 
