@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"doorward/launcher/run"
 )
 
 // quickstart/run, as anybody would run it, and then what it tells its user to
@@ -73,6 +75,7 @@ func others(t *testing.T, q *quickstart) {
 
 // What stops it leaves nothing: no process, no socket, no file.
 func TestQuickstartStops(t *testing.T) {
+	run.DefaultSignals() // even if nohup(1) runs the tests
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			q := startQuickstart(t, "")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"doorward/cmd/internal/itself"
+	"doorward/launcher/run"
 )
 
 func TestMain(m *testing.M) { itself.Main(m, main) }
@@ -370,6 +371,7 @@ func TestIdentity(t *testing.T) {
 // SIGTERM ends tcpserver with 0 and no session; SIGHUP, which the original
 // does not catch, kills it.
 func TestSignals(t *testing.T) {
+	run.DefaultSignals() // even if nohup(1) runs the tests
 	for sig, want := range map[syscall.Signal]syscall.WaitStatus{syscall.SIGTERM: 0, syscall.SIGHUP: syscall.WaitStatus(syscall.SIGHUP)} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := start(t, "-R", "cat")
