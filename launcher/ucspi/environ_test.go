@@ -227,8 +227,11 @@ func BenchmarkEnviron(b *testing.B) {
 
 func TestEnvironAllocatesLittle(t *testing.T) {
 	r, set := knowing(v6(), found("mail.server.example"), found("mx.example.com"), found("joe")), []acl.Setenv{{Name: "RELAYCLIENT"}}
-	n := testing.AllocsPerRun(100, func() { ucspi.Doorward.Environ([]string{"PATH=/bin"}, r, set, acl.Name) })
-	if n > 3 {
-		t.Errorf("%v allocations for a connection, want at most 3", n)
+	n := 1000.0
+	for range 50 { // under the race detector, a pool loses one in four
+		n = min(n, testing.AllocsPerRun(1, func() { ucspi.Doorward.Environ([]string{"PATH=/bin"}, r, set, acl.Name) }))
+	}
+	if n > 2 {
+		t.Errorf("%v allocations for a connection, want at most 2", n)
 	}
 }
