@@ -20,12 +20,10 @@ import (
 // no errors. It leaves l open, and does not wait for the connections it took:
 // Wait does.
 func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
-	l.SetDeadline(time.Time{}) // an earlier Accept may have left one
-	l.Take()                   // an earlier Lend may not have
+	l.Take() // an earlier Lend may not have
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	defer interrupt(ctx, l)()
 	c := crew{Server: s, ctx: ctx, fail: fail, l: l, port: p}
 	for range min(runtime.GOMAXPROCS(0), maxAcceptors) {
 		c.hire()
@@ -35,6 +33,22 @@ func (s *Server) Accept(ctx context.Context, l *sock.Listener, p *Port) error {
 		return err
 	}
 	return nil
+}
+
+// interrupt has whoever waits at l wait no longer than until ctx is done. After
+// end, nothing is left of that: others may wait there.
+func interrupt(ctx context.Context, l *sock.Listener) (end func()) {
+	l.SetDeadline(time.Time{})
+	over := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(over)
+		l.SetDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !stop() {
+			<-over // or it would end the wait of the next one
+		}
+	}
 }
 
 // maxAcceptors bounds how many wait at one listener: a superdaemon may have

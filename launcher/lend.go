@@ -31,9 +31,7 @@ import (
 //
 // The program's environment has nothing about a client, for it has many.
 func (s *Server) Lend(ctx context.Context, l *sock.Listener, p *Port) error {
-	l.SetDeadline(time.Time{}) // an earlier Lend may have left one
-	stop := context.AfterFunc(ctx, func() { l.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	defer interrupt(ctx, l)()
 	d := lender{Server: s, l: l, port: p}
 	if !s.takeBack(ctx, l, p) {
 		return nil

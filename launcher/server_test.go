@@ -135,6 +135,35 @@ func TestIdleListener(t *testing.T) {
 	}
 }
 
+// Whoever accepts next at a socket has it to himself: the end of the one before
+// is not his end.
+func TestAcceptAgain(t *testing.T) {
+	l, err := sock.Listen(sock.Config{Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var p launcher.Port
+	p.Set(&launcher.Service{Name: "t"})
+	s := &launcher.Server{Journal: func(journal.Event) {}}
+	for i := range 3000 {
+		serve := s.Accept
+		if i%2 == 0 {
+			serve = s.Lend
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- serve(ctx, l, &p) }()
+		for range i % 50 {
+			runtime.Gosched() // it ends sooner or later
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
+}
+
 // Whoever is kept out costs no process and hears nothing.
 func TestDenied(t *testing.T) {
 	h := open(t, &launcher.Service{Name: "t", Program: shell("echo in"), Policy: fixed(acl.Decision{Verdict: acl.Deny})}, launcher.Limits{})
