@@ -105,12 +105,12 @@ func (o *options) cluster(letters string, rest []string) []string {
 // seconds reads the digits in front; without any there is no time.
 func seconds(s string) time.Duration {
 	const most = 1 << 31
-	n := 0
+	n := int64(0)
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
 			break
 		}
-		n = min(10*n+int(c-'0'), most)
+		n = min(10*n+int64(c-'0'), most)
 	}
 	return time.Duration(n) * time.Second
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -187,12 +188,13 @@ func positive(option, value string) (int, error) {
 
 // number reads the digits that s begins with, as the original does; none are
 // 0.
-func number(s string) (n int) {
+func number(s string) int {
+	n := int64(0)
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
 			break
 		}
-		n = min(n*10+int(c-'0'), 1<<40)
+		n = min(n*10+int64(c-'0'), 1<<40)
 	}
-	return n
+	return int(min(n, math.MaxInt))
 }
