@@ -13,10 +13,13 @@ import (
 // it was started with itself.
 func TestOnce(t *testing.T) {
 	exe := buildUnder(t, "-ldflags", "-E doorward_once_rt0")
-	many := make([]string, 1000)
-	for i := range many {
-		many[i] = fmt.Sprintf("V%d=%s", i, strings.Repeat("x", i))
+	variables := func(n int) (env []string) {
+		for i := range n {
+			env = append(env, fmt.Sprintf("V%d=%s", i, strings.Repeat("x", i)))
+		}
+		return env
 	}
+	all := said(t, nil, buildUnder(t), "processors")
 	tests := []struct {
 		name string
 		env  []string
@@ -24,7 +27,8 @@ func TestOnce(t *testing.T) {
 	}{
 		{"no environment", nil, "1"},
 		{"a variable", []string{"A=1"}, "1"},
-		{"many", many, "1"},
+		{"many", variables(400), "1"},
+		{"too many", variables(1000), all},
 		{"a number of processors", []string{"A=1", "GOMAXPROCS=3", "B=2"}, "3"},
 		{"one", []string{"GOMAXPROCS=1"}, "1"},
 		{"like it", []string{"GOMAXPROCSX=3", "GOMAXPROC=3", "GOMAXPRO", "GOMAX", "G", ""}, "1"},

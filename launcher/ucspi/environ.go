@@ -28,8 +28,8 @@ func (s Style) Environ(base []string, r *acl.Request, set []acl.Setenv, want ...
 		r.Get(k, "")
 	}
 	w := writers.Get().(*writer)
-	defer writers.Put(w)
-	*w = writer{buf: w.buf[:0], more: w.more[:0], set: set}
+	defer w.release()
+	w.set = set
 	if s != Silent {
 		s.connection(w, r)
 	}

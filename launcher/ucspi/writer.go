@@ -21,6 +21,12 @@ type writer struct {
 
 var writers = sync.Pool{New: func() any { return new(writer) }}
 
+// release has w used again, with its buffers and nothing else.
+func (w *writer) release() {
+	*w = writer{buf: w.buf[:0], more: w.more[:0]}
+	writers.Put(w)
+}
+
 // begin begins the variable whose name is the three parts, unless set has a
 // say about it.
 func (w *writer) begin(family, side, what string) bool {

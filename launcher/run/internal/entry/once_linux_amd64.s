@@ -6,7 +6,8 @@
 //
 // What the stack begins with (argc, argv, NULL, environment, NULL, auxv) is
 // copied to below itself. Where it was it stays, for a C library has a pointer
-// to it by now.
+// to it by now. What is longer than 4 kB is left alone: a stack may be small, and
+// an environment as large as somebody wants it.
 //
 //	R8   where the environment ends: its NULL
 //	R9   where everything ends
@@ -44,6 +45,8 @@ vector:
 	MOVQ	SP, R10
 	MOVQ	R9, AX
 	SUBQ	SP, AX
+	CMPQ	AX, $4096
+	JHI	large
 	ADDQ	$(8+15), AX	// one word more, and the stack's alignment
 	ANDQ	$~15, AX
 	SUBQ	AX, SP
@@ -62,6 +65,7 @@ word:
 	CMPQ	R10, R9
 	JNE	copy
 	MOVQ	$1, ·alone(SB)
+large:
 	JMP	doorward_rt0(SB)
 
 DATA	·gomaxprocs+0(SB)/8, $"GOMAXPRO"
