@@ -73,7 +73,7 @@ func benchmark(rounds int, length time.Duration, only *regexp.Regexp, lists bool
 	if only.String() != "" {
 		return nil
 	}
-	if err := b.twenty(); err != nil {
+	if err := b.idle(); err != nil {
 		return err
 	}
 	if err := b.reload(); err != nil {

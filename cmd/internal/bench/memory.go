@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -31,35 +29,38 @@ func (b *bench) memory(here []*peer) (table string, err error) {
 	return table, nil
 }
 
-// twenty measures the memory that there is a target for: of doorward with
-// twenty services.
-func (b *bench) twenty() error {
-	port, err := freePort()
+// idle measures the memory that there is a target for: of doorward with twenty
+// services, of each of these, and of each connection.
+func (b *bench) idle() error {
+	one, _, err := b.serving(1)
 	if err != nil {
 		return err
 	}
-	c := exec.Command(b.file("doorward"), "serve", "-config", b.write("twenty", services(port, 20, b.file("daemon"))),
-		"-hosts-allow", b.hosts("daemon", 10), "-hosts-deny", b.write("deny", "ALL: ALL\n"))
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := c.Start(); err != nil {
-		return err
-	}
-	defer func() { c.Process.Kill(); c.Wait() }()
-	addr := "127.0.0.1:" + port
-	for end := time.Now().Add(10 * time.Second); call(addr, false).err != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			return fmt.Errorf("doorward with twenty services does not answer")
-		}
-	}
-	idle := b.footprint(c.Process.Pid)
-	held, err := b.hold(addr, c.Process.Pid)
+	twenty, held, err := b.serving(20)
 	if err != nil {
 		return err
 	}
 	fmt.Println()
-	asked("doorward with 20 services, for nobody, MB", float64(idle)/1e6, 15)
+	asked("doorward with 20 services, for nobody, MB", float64(twenty)/1e6, 15)
+	fmt.Printf("%-48s %6.2f\n", "    each service more, KB", float64(twenty-one)/19e3)
 	asked("each held connection, without its program, KB", float64(held)/1e3, 12)
 	return nil
+}
+
+// serving returns what doorward with n services holds: for nobody, and for each
+// connection.
+func (b *bench) serving(n int) (idle, held int, err error) {
+	p := &peer{name: fmt.Sprintf("doorward with %d services", n), command: func(b *bench, port string) []string {
+		return []string{b.file("doorward"), "serve", "-config", b.write("several", services(port, n, b.file("daemon"))),
+			"-hosts-allow", b.hosts("daemon", 10), "-hosts-deny", b.write("deny", "ALL: ALL\n")}
+	}}
+	defer p.stop()
+	if err := p.start(b); err != nil {
+		return 0, 0, err
+	}
+	idle = b.footprint(p.cmd.Process.Pid)
+	held, err = b.hold(p.addr, p.cmd.Process.Pid)
+	return idle, held, err
 }
 
 // heldAtOnce is enough to see what one costs, and as many as tcpserver lets in.

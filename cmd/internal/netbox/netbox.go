@@ -59,8 +59,8 @@ func Build(dir string, programs []Program) ([]Program, error) {
 		if p.Package == "" {
 			continue
 		}
-		file := filepath.Join(os.Getenv("DOORWARD_BIN"), filepath.Base(p.Package))
-		if _, err := os.Stat(file); err == nil && filepath.IsAbs(file) {
+		file, there := built(p.Package)
+		if there {
 			all[i].File = file
 			continue
 		}
@@ -73,6 +73,17 @@ func Build(dir string, programs []Program) ([]Program, error) {
 		all[i].File = file
 	}
 	return all, nil
+}
+
+// built returns where a command is that has been built.
+func built(pkg string) (file string, there bool) {
+	bin := os.Getenv("DOORWARD_BIN")
+	if bin == "" {
+		return "", false
+	}
+	file = filepath.Join(bin, filepath.Base(pkg))
+	_, err := os.Stat(file)
+	return file, err == nil
 }
 
 // A Box is one process in namespaces of its own. It plays one case at a time.
