@@ -25,7 +25,7 @@ func TestAListThatFailsItsExaminationListsNobody(t *testing.T) {
 	}{
 		{zone{every: "127.0.0.2"}, "", "it has 127.0.0.1, which no list has", ""},
 		{zone{empty: true}, "127.0.0.2", "it does not have 127.0.0.2, which every list has", ""},
-		{zone{every: "127.255.255.254"}, "", "127.0.0.1: the list refuses our questions (127.255.255.254)", ""},
+		{zone{every: "127.255.255.254"}, "127.0.0.2", "127.0.0.1: the list refuses our questions (127.255.255.254)", ""},
 		{zone{}, "127.0.0.2", "127.0.0.2: the list refuses our questions (127.255.255.255)", "127.255.255.255"},
 		{zone{every: "203.0.113.80"}, "127.0.0.2", "127.0.0.1: not a list's answer (203.0.113.80)", ""},
 		{zone{fail: errors.New("SERVFAIL")}, "", "127.0.0.1: SERVFAIL", ""},
